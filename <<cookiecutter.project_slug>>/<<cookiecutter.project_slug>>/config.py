@@ -1,0 +1,149 @@
+"""Environment -> validated, typed settings."""
+
+import json
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Any, Literal, Self
+
+from loguru import logger
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from .logging import REQUEST_FIELDS, RESERVED, init, is_set_up
+from .redaction import MASK, is_secret
+
+Network = IPv4Network | IPv6Network
+
+
+class EnvironmentSettings(BaseSettings):
+    """Settings of one concern: read from the environment and `.env`, checked as a whole.
+
+    The description of a field says what is allowed; it completes the sentence of an error.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    @classmethod
+    def load(cls) -> Self:
+        """Return the settings that the environment gives.
+
+        Raises:
+            SystemExit: a variable has a bad value; one line says which and what is allowed.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            problems = [cls._describe(str(bad["loc"][0]), bad["input"]) for bad in error.errors()]
+        except (OSError, UnicodeError) as error:
+            problems = [f".env cannot be read: {error}"]
+        if not is_set_up():
+            init()
+        logger.error("invalid settings: " + "; ".join(problems))
+        raise SystemExit(1)
+
+    @classmethod
+    def _describe(cls, field: str, value: object) -> str:
+        name = field.upper()
+        shown = MASK if is_secret(name) else repr(value)
+        return f"{name} is {shown}, allowed is: {cls.model_fields[field].description}"
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _upper(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+def _split(value: object) -> object:
+    """Return the parts of a comma-separated list."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part for item in value.split(",") if (part := item.strip()))
+
+
+def _networks(value: object) -> object:
+    parts = _split(value)
+    return tuple(map(ip_network, parts)) if isinstance(parts, tuple) else parts
+
+
+def _log_fields(value: object) -> object:
+    fields = json.loads(value) if isinstance(value, str) else value
+    if isinstance(fields, dict) and not (RESERVED | REQUEST_FIELDS).isdisjoint(fields):
+        raise ValueError("a name that the log itself uses")
+    return fields
+
+
+Level = Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"]
+Seconds = Annotated[
+    float,
+    Field(ge=0, le=3600, allow_inf_nan=False, description="seconds, a number from 0 to 3600"),
+]
+
+
+class Settings(EnvironmentSettings):
+    """What the service itself reads from its environment; the README has the table."""
+
+    env: Annotated[
+        Literal["production", "development", "testing"],
+        BeforeValidator(_lower),
+        Field(
+            description="production, development or testing (a staging system is production;"
+            " its name goes into LOG_FIELDS)"
+        ),
+    ] = "production"
+    log_level: Annotated[
+        Level,
+        BeforeValidator(_upper),
+        Field(description="TRACE, DEBUG, INFO, SUCCESS, WARNING, ERROR or CRITICAL"),
+    ] = Field(default_factory=lambda data: "INFO" if data.get("env") == "production" else "DEBUG")
+    log_fields: Annotated[
+        dict[str, Any],
+        NoDecode,
+        BeforeValidator(_log_fields),
+        Field(
+            description='a JSON object such as {"service": "shop"},'
+            " without names that the log itself uses"
+        ),
+    ] = {}
+    host: Annotated[str, Field(description="a host name or an IP address")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="a whole number up to 65535")] = 8000
+    root_path: Annotated[
+        str, Field(pattern=r"^(/[^\s?#]*)?$", description="empty or a path that begins with /")
+    ] = ""
+    shutdown_delay: Seconds = 0
+    shutdown_timeout: Seconds = 8
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        NoDecode,
+        BeforeValidator(_networks),
+        Field(description="IP addresses or networks such as 10.0.0.0/8, comma-separated"),
+    ] = ()
+    request_id_length: Annotated[
+        int, Field(ge=1, le=96, description="bytes, a whole number from 1 to 96")
+    ] = 8
+    redact: Annotated[
+        tuple[Annotated[str, Field(pattern=r"[^\W_]")], ...],
+        NoDecode,
+        BeforeValidator(_split),
+        Field(description="names, comma-separated"),
+    ] = ()
+    docs: Annotated[bool, Field(description="true or false")] = True
+    pygments_style: Annotated[
+        str, Field(description="the name of a Pygments style, such as monokai")
+    ] = "github-dark"
+
+    @field_validator("pygments_style")
+    @classmethod
+    def _is_known_style(cls, style: str, info: ValidationInfo) -> str:
+        # Only development has a use for Pygments, and only there is it imported.
+        if info.data.get("env") == "development":
+            from pygments.styles import get_style_by_name
+
+            get_style_by_name(style)
+        return style
+
+
+settings = Settings.load()

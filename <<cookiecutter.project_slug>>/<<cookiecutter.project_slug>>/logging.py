@@ -1,0 +1,155 @@
+"""Loguru as the only way out: every record becomes one JSON object on one line of standard error."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from loguru import logger
+
+from . import safe_calls
+from .capture import capture
+from .context import current_request
+from .encoding import clean, dumps, plain_item, unused_name
+from .stream import Stream
+from .tracebacks import format_exception
+
+if TYPE_CHECKING:
+    from loguru import Message, Record
+
+# The names of every line. An argument of such a name is kept with an underscore behind it.
+RESERVED = frozenset({"timestamp", "level", "message", "source", "request_id", "exception"})
+
+# The names of the lines that the middleware writes.
+REQUEST_FIELDS = frozenset(
+    {
+        "close_code",
+        "completed",
+        "disconnected",
+        "elapsed",
+        "method",
+        "path_with_query",
+        "protocol",
+        "referer",
+        "remote_ip",
+        "response_length",
+        "schema",
+        "status_code",
+        "user_agent",
+    }
+)
+
+_handler_id = 0  # Loguru's own first handler, which prints colours and local variables
+
+
+def init(
+    *,
+    level: str = "INFO",
+    fields: Mapping[str, object] | None = None,
+    pygments_style: str | None = None,
+) -> None:
+    """Send everything that this process logs to standard error as JSON, from now on.
+
+    Args:
+        level: the lowest level that is written.
+        fields: constant fields of every line.
+        pygments_style: how lines are coloured on a terminal; None leaves them as they are.
+    """
+    global _handler_id
+    safe_calls.install()
+    # Only this handler is replaced: a library may have added one of its own.
+    with suppress(ValueError):
+        logger.remove(_handler_id)
+    constant = {name: plain_item(name, value) for name, value in (fields or {}).items()}
+    _handler_id = logger.add(
+        partial(_write, pygments_style),
+        level=level,
+        format=partial(_serialize, constant),
+        backtrace=False,
+        diagnose=False,
+        catch=False,
+    )
+    capture(level)
+
+
+def flush() -> None:
+    """Give what waits for a stalled reader of standard error a last second."""
+    _stream.flush(1.0)
+
+
+def is_set_up() -> bool:
+    """Tell whether `init` has been called."""
+    return _handler_id != 0
+
+
+def bind_request(**fields: object) -> None:
+    """Add `fields` to every later line of the request in progress, its request line too.
+
+    It works wherever the request's context is: in dependencies, endpoints (sync ones too), tasks
+    and `asyncio.to_thread`. Outside of a request it does nothing.
+    """
+    if request := current_request.get():
+        for name, value in fields.items():
+            request.fields[_free(name)] = plain_item(name, value)
+
+
+def quiet_request() -> None:
+    """Log the request in progress at DEBUG, should it succeed. For probes that come every second."""
+    if request := current_request.get():
+        request.quiet = True
+
+
+def to_fields(record: Record, constant: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a record's line as plain JSON types; none takes the place of another."""
+    request = current_request.get()
+    fields: dict[str, Any] = {
+        "timestamp": record["time"].isoformat(),
+        "level": record["level"].name,
+        "message": clean(record["message"]),
+        "source": f"{record['file'].name}:{record['function']}:{record['line']}",
+    }
+    if request:
+        fields["request_id"] = request.request_id
+    fields |= constant
+    for name, value in record["extra"].items():
+        fields[unused_name(_free(name), fields)] = plain_item(name, value)
+    if request:
+        for name, value in request.fields.items():
+            fields[unused_name(name, fields)] = value
+    if record["exception"] and record["exception"].value:
+        fields["exception"] = format_exception(record["exception"].value)
+    return fields
+
+
+def _free(name: str) -> str:
+    return f"{name}_" if name in RESERVED else name
+
+
+def _serialize(constant: Mapping[str, Any], record: Record) -> str:
+    """Put the line of `record` beside it; the empty result spares Loguru a text of its own."""
+    # Loguru calls this before it takes its lock, so that a `__str__` may log.
+    cast(dict[str, Any], record)["json"] = dumps(to_fields(record, constant))
+    return ""
+
+
+def _write(pygments_style: str | None, message: Message) -> None:
+    line = cast(dict[str, Any], message.record)["json"]
+    if pygments_style and sys.stderr.isatty():
+        # Production never imports Pygments.
+        from .development import colored
+
+        line = colored(line, pygments_style)
+    _stream.write(line)
+    safe_calls.mark_written()
+
+
+def _log_dropped(count: int) -> None:
+    logger.warning("log lines dropped: standard error was not read", dropped=count)
+
+
+_stream = Stream(on_dropped=_log_dropped)
+atexit.register(flush)

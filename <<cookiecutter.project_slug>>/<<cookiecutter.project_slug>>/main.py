@@ -1,0 +1,19 @@
+"""Wiring only: `app` is what any ASGI server imports."""
+
+from .config import settings
+from .exception_handlers import add_exception_handlers
+from .middleware import Service
+from .resources import lifespan
+from .routers import health, hello
+
+app = Service(
+    title=<< cookiecutter.project_name | pystring >>,
+    description=<< cookiecutter.description | pystring >>,
+    lifespan=lifespan,
+    openapi_url="/openapi.json" if settings.docs else None,
+)
+add_exception_handlers(app)
+
+# The first that matches answers: the busiest first.
+app.include_router(hello.router)
+app.include_router(health.router)

@@ -1,0 +1,128 @@
+"""Log calls that never raise into their caller.
+
+Loguru formats a message as soon as there are arguments: a brace in a user's text raises KeyError or
+reads attributes of the arguments. There is no setting against it (Delgan/loguru #1395), so `install`
+wraps the one method that every log call passes. It is private: `pyproject.toml` pins Loguru's minor
+version, and `tests/test_logging.py` says what broke.
+"""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+from loguru._logger import Logger
+
+from .encoding import plain, to_text
+from .redaction import MASK, is_secret
+
+# `{name}`, `{name!r}`, `{name:.2f}`, `{}` and `{0}`, but neither `{{name}}` nor `{name.attribute}`.
+_PLACEHOLDER = re.compile(
+    r"(?<!\{)\{(?P<name>\w*)(?:!(?P<conversion>[rsa]))?(?::(?P<spec>[^{}]*))?\}(?!\})"
+)
+_CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
+
+
+# Whether the log call in progress has its line, in a list for the sink to say so.
+_written: ContextVar[list[bool] | None] = ContextVar("written", default=None)
+
+
+def mark_written() -> None:
+    """Note that the call in progress has its line."""
+    if (written := _written.get()) is not None:
+        written.append(True)
+
+
+def install() -> None:
+    """Make every call of every Loguru logger safe; doing so twice is harmless."""
+    Logger._log = _log  # type: ignore[method-assign]
+
+
+_loguru_log: Any = Logger._log
+
+
+def _log(
+    logger: Any,
+    level: Any,
+    from_decorator: bool,
+    options: Any,
+    message: Any,
+    args: Any,
+    kwargs: Any,
+) -> None:
+    exception, depth, record, lazy, colors, *others = options
+    written: list[bool] = []
+    token = _written.set(written)
+    try:
+        if lazy:
+            args = [partial(_evaluate, argument) for argument in args]
+            kwargs = {name: partial(_evaluate, argument) for name, argument in kwargs.items()}
+        if type(message) is not str:
+            message = to_text(message)
+        template = message if record or colors else _Template(message)
+        # One frame deeper than Loguru expects: this one.
+        options = (exception, depth + 1, record, lazy, colors, *others)
+        _loguru_log(logger, level, from_decorator, options, template, args, kwargs)
+    except Exception as error:
+        if not written:
+            _log_failed(logger, options, error, str(message), {"args": args, **kwargs})
+    finally:
+        _written.reset(token)
+
+
+def _log_failed(logger: Any, options: Any, error: Exception, message: str, fields: Any) -> None:
+    """Write the line of a call that Loguru refused (an unknown level, a bad format) as an ERROR."""
+    exception, depth, _, _, _, _, _, patchers, extra = options
+    plain = (exception, depth + 1, False, False, False, False, True, (), extra)
+    fields = {**fields, "log_error": f"{type(error).__name__}: {to_text(error)}"}
+    with suppress(Exception):  # a handler of the user's that raises again
+        _loguru_log(logger, "ERROR", False, plain, _Template(message), (), fields)
+
+
+def _evaluate(argument: Any) -> Any:
+    """Call a lazy argument."""
+    try:
+        return argument()
+    except Exception as error:
+        return f"<{type(error).__name__}: {to_text(error)}>"
+
+
+class _Template(str):
+    """A message whose `format` fills in what it knows and leaves every other brace as it is."""
+
+    __slots__ = ()
+
+    def format(self, *args: object, **kwargs: object) -> str:
+        if "{" not in self:
+            return str(self) if not args else f"{self} {_shown(args)}"
+        unnamed = iter(range(len(args)))
+        used = set()
+
+        def fill(match: re.Match[str]) -> str:
+            name = match["name"] or str(next(unnamed, ""))
+            if name in kwargs:
+                return _formatted(MASK if is_secret(name) else kwargs[name], match)
+            if name.isdecimal() and int(name) < len(args):
+                used.add(int(name))
+                return _formatted(args[int(name)], match)
+            return match[0]
+
+        text = _PLACEHOLDER.sub(fill, self)
+        rest = tuple(value for index, value in enumerate(args) if index not in used)
+        return f"{text} {_shown(rest)}" if rest else text
+
+
+def _shown(values: tuple[object, ...]) -> str:
+    """Return arguments that no placeholder took: nothing that is logged gets lost."""
+    return str(plain(values))
+
+
+def _formatted(value: object, match: re.Match[str]) -> str:
+    try:
+        if match["conversion"]:
+            value = _CONVERSIONS[match["conversion"]](value)
+        return format(value, match["spec"] or "")
+    except Exception:
+        return to_text(value)

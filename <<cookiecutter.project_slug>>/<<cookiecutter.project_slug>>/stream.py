@@ -1,0 +1,115 @@
+"""Standard error as the log's destination: one write per line, and a reader that stalls stops nobody.
+
+A line goes straight to the file descriptor while that takes it at once. When the reader stalls,
+lines wait in a backlog of at most `BACKLOG_LIMIT` bytes, which a thread writes as soon as it can; what
+does not fit is counted and dropped. When the reader is gone, lines are dropped.
+"""
+
+import os
+import select
+import sys
+from collections import deque
+from collections.abc import Callable
+from threading import Lock, Thread
+
+BACKLOG_LIMIT = 4 * 1024 * 1024
+# A pipe that polls as writable takes this much without blocking (PIPE_BUF of pipe(7)).
+_CHUNK = 4_096
+
+
+class Stream:
+    """Write whole lines to what `sys.stderr` is at that moment.
+
+    Args:
+        on_dropped: called with the number of lines dropped, once the reader reads again.
+    """
+
+    def __init__(self, on_dropped: Callable[[int], None]) -> None:
+        self._on_dropped = on_dropped
+        self._lock = Lock()
+        self._backlog: deque[bytes] = deque()
+        self._backlog_size = 0
+        self._dropped = 0
+        self._drain: Thread | None = None
+        self._fd = -1
+        self._poll = select.poll()
+
+    def write(self, line: bytes) -> None:
+        """Write `line`, or keep it for later; never raise."""
+        stream = sys.stderr
+        try:
+            fd = stream.fileno()
+        except Exception:  # closed, None, or a stand-in without a descriptor
+            _write_text(stream, line)
+            return
+        with self._lock:
+            if self._drain is not None and self._drain.is_alive():
+                self._keep(line)
+            else:
+                self._watch(fd)
+                rest = self._write_now(line)
+                if rest:
+                    self._keep(rest)
+                    self._drain = Thread(target=self._run, name="log-drain", daemon=True)
+                    self._drain.start()
+
+    def flush(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds until the backlog is written."""
+        if self._drain is not None:
+            self._drain.join(timeout)
+
+    def _watch(self, fd: int) -> None:
+        if fd != self._fd:
+            self._poll = select.poll()
+            self._poll.register(fd, select.POLLOUT)
+            self._fd = fd
+
+    def _write_now(self, line: bytes) -> bytes:
+        """Write what the descriptor takes without blocking; return the rest."""
+        while line and self._poll.poll(0):
+            line = self._write_chunk(line)
+        return line
+
+    def _write_chunk(self, line: bytes) -> bytes:
+        try:
+            return line[os.write(self._fd, line[:_CHUNK]) :]
+        except BlockingIOError:
+            self._poll.poll(10)
+            return line
+        except OSError:  # nobody reads any more
+            return b""
+
+    def _keep(self, line: bytes) -> None:
+        if self._backlog_size + len(line) > BACKLOG_LIMIT:
+            self._dropped += 1
+        else:
+            self._backlog.append(line)
+            self._backlog_size += len(line)
+
+    def _run(self) -> None:
+        """Write the backlog, then tell how many lines did not fit into it."""
+        while line := self._next():
+            while line:
+                self._poll.poll()
+                line = self._write_chunk(line)
+
+    def _next(self) -> bytes | None:
+        with self._lock:
+            if self._backlog:
+                line = self._backlog.popleft()
+                self._backlog_size -= len(line)
+                return line
+            dropped, self._dropped = self._dropped, 0
+            if not dropped:
+                self._drain = None
+                return None
+        self._on_dropped(dropped)
+        return self._next()
+
+
+def _write_text(stream: object, line: bytes) -> None:
+    try:
+        stream.write(line.decode("utf-8"))  # type: ignore[attr-defined]
+        stream.flush()  # type: ignore[attr-defined]
+    except Exception:  # noqa: S110 - there is nowhere left to tell
+        pass

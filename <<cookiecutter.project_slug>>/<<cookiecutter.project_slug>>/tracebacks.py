@@ -1,0 +1,195 @@
+"""An exception -> the text under `exception`: the user's own frames with their values, masked.
+
+The frames are laid out by stackprinter. Frames of libraries are folded to a count: they are noise,
+and reading their source is what makes a traceback slow.
+"""
+
+import sysconfig
+import traceback
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from inspect import getsourcelines, isclass, ismodule, isroutine
+from pathlib import Path
+from types import CodeType, TracebackType
+from typing import Any
+
+from fastapi.exceptions import ValidationException
+from pydantic import BaseModel, ValidationError
+from stackprinter.extraction import FrameInfo
+from stackprinter.frame_formatting import FrameFormatter
+from stackprinter.source_inspection import annotate
+
+from .encoding import Encoder, cut, encodable
+from .redaction import MASK, is_secret, redact, scrub
+from .source_masking import mask_source
+from .validation import plain_errors
+
+TEXT_LIMIT = 6_000
+VALUE_LIMIT = 300
+SOURCE_LINES = 4
+FRAMES_FIRST, FRAMES_LAST = 2, 8
+CHAIN_LIMIT = 5
+
+_PACKAGE = Path(__file__).parent
+# This package's own frames around the application; they are in every traceback.
+_PLUMBING = frozenset(
+    str(_PACKAGE / f"{name}.py")
+    for name in ("exchange", "in_flight", "middleware", "server", "websocket_exchange")
+)
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+
+_MISSING = object()
+
+
+def format_exception(exception: BaseException) -> str:
+    """Return `exception` as text: causes, notes and groups included, cut at `TEXT_LIMIT`."""
+    secrets: set[str] = set()
+    text = "\n".join(_chain(exception, secrets, CHAIN_LIMIT))
+    return cut(scrub(encodable(text), secrets), TEXT_LIMIT)
+
+
+def _chain(exception: BaseException, secrets: set[str], limit: int) -> Iterator[str]:
+    earlier = exception.__cause__ or (
+        None if exception.__suppress_context__ else exception.__context__
+    )
+    if earlier and limit:
+        yield from _chain(earlier, secrets, limit - 1)
+        direct = exception.__cause__ is not None
+        yield "\nwhich directly caused:\n" if direct else "\nwhile that was handled, came:\n"
+    elif earlier:
+        yield "(earlier exceptions not shown)\n"
+    yield from _frames(exception.__traceback__, secrets)
+    yield _message(exception)
+    if isinstance(exception, BaseExceptionGroup) and limit:
+        yield from _members(exception, secrets, limit - 1)
+
+
+def _members(group: BaseExceptionGroup[Any], secrets: set[str], limit: int) -> Iterator[str]:
+    for number, member in enumerate(group.exceptions[:CHAIN_LIMIT], start=1):
+        yield f"\n--- {number} of {len(group.exceptions)} in the group ---"
+        yield from _chain(member, secrets, limit)
+
+
+def _message(exception: BaseException) -> str:
+    """Return type and text of `exception`, its notes on lines of their own."""
+    if isinstance(exception, ValidationError | ValidationException):
+        # Their own texts quote the input.
+        errors = plain_errors(list(exception.errors()), body=getattr(exception, "body", None))
+        lines = [f"{type(exception).__qualname__}: {len(errors)} errors", *map(str, errors)]
+        lines += getattr(exception, "__notes__", ())
+    else:
+        lines = traceback.format_exception_only(exception)
+    return "\n".join(redact(line.rstrip("\n")) for line in map(str, lines))
+
+
+def _frames(tb: TracebackType | None, secrets: set[str]) -> Iterator[str]:
+    entries = list(_entries(tb))
+    own = [entry for entry in entries if _is_own(entry.tb_frame.f_code)]
+    shown = set(own[:FRAMES_FIRST] + own[-FRAMES_LAST:])
+    folded = 0
+    for entry in entries:
+        if entry in shown:
+            yield from _fold(folded)
+            folded = 0
+            yield _format_frame(entry, secrets)
+        else:
+            folded += 1
+    yield from _fold(folded)
+    if entries and entries[-1] not in shown:
+        code = entries[-1].tb_frame.f_code
+        yield f'File "{code.co_filename}", line {entries[-1].tb_lineno}, in {code.co_name}'
+
+
+def _entries(tb: TracebackType | None) -> Iterator[TracebackType]:
+    while tb:
+        yield tb
+        tb = tb.tb_next
+
+
+def _fold(count: int) -> Iterator[str]:
+    if count:
+        yield f"… {count} frame{'s'[: count > 1]} not shown\n"
+
+
+def _is_own(code: CodeType) -> bool:
+    name = code.co_filename
+    if name.startswith(str(_PACKAGE)):
+        return name not in _PLUMBING
+    return not name.startswith(("<", *_LIBRARIES))
+
+
+def _format_frame(entry: TracebackType, secrets: set[str]) -> str:
+    formatter = FrameFormatter(
+        source_lines=SOURCE_LINES, show_vals="like_source", truncate_vals=VALUE_LIMIT, line_wrap=0
+    )
+    try:
+        return str(formatter(_frame_info(entry, secrets))).rstrip("\n") + "\n"
+    except Exception as error:  # a broken traceback must not cost the line
+        code = entry.tb_frame.f_code
+        return f'File "{code.co_filename}", line {entry.tb_lineno}, in {code.co_name} ({error!r})\n'
+
+
+def _frame_info(entry: TracebackType, secrets: set[str]) -> FrameInfo:
+    code = entry.tb_frame.f_code
+    secrets |= _secrets_in(entry.tb_frame.f_locals)
+    listing = _listing(code, entry.tb_lineno or code.co_firstlineno)
+    values = {}
+    for name in listing.name2lines:  # those of the visible lines
+        value = _lookup(name, entry)
+        if value is not _MISSING and not (isroutine(value) or isclass(value) or ismodule(value)):
+            values[name] = _Shown(name, value, secrets)
+    return listing._replace(assignments=values)
+
+
+@lru_cache(maxsize=256)
+def _listing(code: CodeType, line: int) -> FrameInfo:
+    """Return the masked source around `line` and its names: the same for every such traceback."""
+    source, first = _source(code)
+    source_map, names_by_line, _, head, line = annotate(source, first, line)
+    head = [] if code.co_name.startswith("<") else head
+    visible = {*range(line - SOURCE_LINES + 1, line + 1), *head}
+    names = {name for number in visible for name in names_by_line.get(number, ())}
+    return FrameInfo(
+        code.co_filename, code.co_name, line, source_map, head, names_by_line, sorted(names), {}
+    )
+
+
+def _source(code: CodeType) -> tuple[list[str], int]:
+    """Return the masked lines of the function, or of the file for a module, and the first's number."""
+    try:
+        lines, first = getsourcelines(code)
+    except Exception:  # no file, or a file that has changed since
+        return [], code.co_firstlineno
+    return [f"{line}\n" for line in mask_source("".join(lines)).split("\n")], max(first, 1)
+
+
+def _secrets_in(variables: dict[str, Any]) -> set[str]:
+    """Return the secrets of a frame, those of variables that are not shown too."""
+    encoder = Encoder()
+    for name, value in variables.items():
+        if is_secret(name) or isinstance(value, Mapping | list | tuple | BaseModel):
+            encoder.item(name, value)
+    return encoder.secrets
+
+
+def _lookup(name: str, entry: TracebackType) -> object:
+    """Return the value of a local variable, that of `self.name` too, without running any property."""
+    first, *attributes = name.split(".")
+    value = entry.tb_frame.f_locals.get(first, _MISSING)
+    for attribute in attributes:
+        value = getattr(value, "__dict__", {}).get(attribute, _MISSING)
+    return value
+
+
+class _Shown:
+    """A value of a frame as stackprinter is to print it."""
+
+    def __init__(self, name: str, value: object, secrets: set[str]) -> None:
+        encoder = Encoder()
+        shown = encoder.item(name, value)
+        secrets |= encoder.secrets
+        is_text = isinstance(value, str | bytes) or not isinstance(shown, str)
+        self.text = cut(repr(shown) if is_text and shown != MASK else str(shown), VALUE_LIMIT)
+
+    def __repr__(self) -> str:
+        return self.text

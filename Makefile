@@ -1,0 +1,57 @@
+# Needs Python 3.11 or newer and make; everything else goes into .venv.
+PYTHON ?= python3
+OUT ?= ..
+BIN := .venv/bin
+
+.DELETE_ON_ERROR:
+.PHONY: help new test lint format e2e clean
+
+# Show these targets.
+help:
+	@awk '/^# /{text=substr($$0, 3)} /^[a-z0-9]+:/{sub(/:.*/, ""); printf "make %-7s %s\n", $$0, text}' Makefile
+
+# Scaffold a service beside this folder, or in OUT=folder; ARGS="--no-input project_name=…" answers.
+new: .venv/new
+	@$(BIN)/python -c 'import sys; from pathlib import Path; \
+		sys.exit(Path(sys.argv[1]).resolve().is_relative_to(Path.cwd()))' "$(OUT)" \
+		|| { echo "OUT=$(OUT) lies inside the template; choose a folder outside of it" >&2; exit 1; }
+	@$(BIN)/cookiecutter . --output-dir "$(OUT)" $(value ARGS)
+
+# Run the template's tests; ARGS="-k slug" goes to pytest.
+test: .venv/dev
+	@$(BIN)/pytest --ignore=tests/e2e $(value ARGS)
+
+# Check format, style and types, and change nothing.
+lint: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# Format the code and mend what can be mended by itself.
+format: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Install, build and serve rendered projects.
+e2e: .venv/dev
+	@$(BIN)/pytest tests/e2e $(value ARGS)
+
+# Remove what these targets made.
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/new: pyproject.toml | .venv/bin/uv
+	@$(BIN)/uv pip install --quiet --python .venv --group new
+	@touch $@
+
+.venv/dev: pyproject.toml | .venv/bin/uv
+	@$(BIN)/uv pip install --quiet --python .venv --group dev
+	@touch $@ .venv/new
+
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; under another name: PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "Python has no venv; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"

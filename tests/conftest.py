@@ -1,0 +1,78 @@
+"""Renders that leave no trace outside their own folder, and the rule that CI skips nothing."""
+
+import os
+import shutil
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.template import FOREIGN, TEMPLATE, commit, git, render
+
+# They run inside a render, by `test_package.py`.
+collect_ignore = ["package"]
+
+# A busy machine is no reason to fail, and CI finds the same things every time.
+settings.register_profile("plinth", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.load_profile("plinth")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
+    """A home without settings of cookiecutter, where git knows a name and nothing else."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / ".gitconfig").write_text("[user]\nname = Test\nemail = test@example.com\n")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+            patch.delenv(name)
+        patch.setenv("GIT_CONFIG_GLOBAL", f"{folder}/.gitconfig")
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        yield folder
+
+
+@pytest.fixture
+def bake(tmp_path: Path, home: Path) -> Callable[..., Path]:
+    """Render the template with some answers into a folder of the test's own."""
+
+    def bake(**answers: str) -> Path:
+        return render(tmp_path, home, **answers)
+
+    return bake
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone of the template as it is now, with all of it committed."""
+    target = tmp_path / "plinth"
+    here = shutil.ignore_patterns(".git", ".venv", ".hypothesis", ".*_cache", "__pycache__")
+    shutil.copytree(TEMPLATE, target, ignore=here)
+    git(target, "init", "--initial-branch", "main")
+    commit(target, "First")
+    return target
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a test that skips itself has failed."""
+    report = yield
+    fail_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """In CI a file that skips itself has failed."""
+    report = yield
+    fail_skipped(report)
+    return report
+
+
+def fail_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure in CI, unless its reason names what the site said it lacks."""
+    if not report.skipped or hasattr(report, "wasxfail") or os.environ.get("CI") != "true":
+        return
+    reason = report.longreprtext
+    if not any(word in reason for word in os.environ.get("SITE_MISSING", "").split()):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {reason}"

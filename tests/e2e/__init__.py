@@ -1,0 +1,1 @@
+"""Tests that install, build or serve something first."""

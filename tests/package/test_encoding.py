@@ -1,0 +1,79 @@
+"""encoding.py"""
+
+import json
+import math
+from collections import namedtuple
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from my_service.encoding import LINE_LIMIT, TEXT_LIMIT, dumps, plain
+
+
+class Broken:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Color(Enum):
+    RED = "red"
+
+
+class User(BaseModel):
+    name: str = "ann"
+    pin: SecretStr = SecretStr("1234")
+
+
+@dataclass
+class Point:
+    x: int
+    api_key: str
+
+
+Pair = namedtuple("Pair", ["token", "n"])
+cycle: list[object] = []
+cycle.append(cycle)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (2**64, "18446744073709551616"),
+        (math.nan, "nan"),
+        (b"\xff", "\\xff"),
+        ("\udc80", "\\udc80"),
+        ({1: {2, 2}}, {"1": [2]}),
+        (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00+00:00"),
+        (Decimal("1.50"), "1.50"),
+        (Color.RED, "red"),
+        (User(), {"name": "ann", "pin": "***"}),
+        (Point(1, "k"), {"x": 1, "api_key": "***"}),
+        (Pair("t", 1), {"token": "***", "n": 1}),
+        ([(b"cookie", b"a=b")], [["cookie", "***"]]),
+        (ValueError("bad"), "ValueError: bad"),
+        (Broken(), "<unprintable Broken>"),
+        (cycle, ["<cycle: list>"]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_any_value_becomes_json(value: object, expected: object) -> None:
+    """Nothing that is logged can break the line, and secrets are masked at any depth."""
+    assert plain(value) == expected
+
+
+def test_what_is_too_long_is_cut_and_says_so() -> None:
+    """A text has a limit of its own, and so has the whole line."""
+    assert "[1000 characters cut]" in plain("x" * (TEXT_LIMIT + 1000))
+    line = dumps({f"field{number}": "x" * 4000 for number in range(100)})
+    assert len(line) <= LINE_LIMIT
+    assert "cut" in json.loads(line)["field0"]
+
+
+def test_a_line_stays_one_line() -> None:
+    """Line separators, control and colour characters are escaped, so that nobody acts on them."""
+    line = dumps({"text": "\n\x1b[31m\x7f\x85\u2028\u202e"})
+    assert line == b'{"text":"\\n\\u001b[31m\\u007f\\u0085\\u2028\\u202e"}\n'
