@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.template import FOREIGN, TEMPLATE, commit, git, render
+from tests.template import CHECKS, EXTRA, FOREIGN, TEMPLATE, command, commit, git, render, run
 
 # They run inside a render, by `test_package.py`.
 collect_ignore = ["package"]
@@ -39,6 +39,20 @@ def bake(tmp_path: Path, home: Path) -> Callable[..., Path]:
         return render(tmp_path, home, **answers)
 
     return bake
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
+    """The default project, installed, with the heavy tests in `checks/`."""
+    project = render(tmp_path_factory.mktemp("package"), home)
+    shutil.copytree(CHECKS, project / "checks")
+    for words in (
+        ("sync", "--quiet", "--all-groups"),
+        ("pip", "install", "--quiet", *EXTRA),
+    ):
+        done = run(command("uv"), *words, cwd=project)
+        assert done.returncode == 0, done.stderr
+    return project
 
 
 @pytest.fixture

@@ -1,29 +1,10 @@
 """The rendered package under its own tests and under the heavy ones of `tests/package/`."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.template import command, render, run
-
-CHECKS = Path(__file__).parent / "package"
-# What the heavy tests need beside the project's own tools.
-EXTRA = ("hypothesis", "jsonschema", "numpy", "types-jsonschema", "websockets")
-
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
-    """The default project, installed, with the heavy tests in `checks/`."""
-    project = render(tmp_path_factory.mktemp("package"), home)
-    shutil.copytree(CHECKS, project / "checks")
-    for words in (
-        ("sync", "--quiet", "--all-groups"),
-        ("pip", "install", "--quiet", *EXTRA),
-    ):
-        done = run(command("uv"), *words, cwd=project)
-        assert done.returncode == 0, done.stderr
-    return project
+from tests.template import CHECKS, run
 
 
 def in_project(project: Path, *words: str) -> None:

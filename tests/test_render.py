@@ -33,6 +33,7 @@ PATHS = {
     ".gitignore",
     "Makefile",
     "README.md",
+    "docs/log.schema.json",
     "my_service/__init__.py",
     "my_service/__main__.py",
     "my_service/capture.py",
@@ -61,6 +62,17 @@ PATHS = {
     "my_service/websocket_exchange.py",
     "pyproject.toml",
     "sample.env",
+    "tests/__init__.py",
+    "tests/conftest.py",
+    "tests/test_config.py",
+    "tests/test_exception_handlers.py",
+    "tests/test_health.py",
+    "tests/test_hello.py",
+    "tests/test_logging.py",
+    "tests/test_middleware.py",
+    "tests/test_redaction.py",
+    "tests/test_resources.py",
+    "tests/test_server.py",
 }
 
 RENDERS = {

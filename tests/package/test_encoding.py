@@ -46,7 +46,7 @@ cycle.append(cycle)
         (math.nan, "nan"),
         (b"\xff", "\\xff"),
         ("\udc80", "\\udc80"),
-        ({1: {2, 2}}, {"1": [2]}),
+        ({1: {2}}, {"1": [2]}),
         (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00+00:00"),
         (Decimal("1.50"), "1.50"),
         (Color.RED, "red"),

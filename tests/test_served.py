@@ -1,0 +1,22 @@
+"""The default project as a user runs it: a process, real requests, its log."""
+
+from pathlib import Path
+
+from tests.serving import check, serve
+
+
+def test_served_render(installed: Path, tmp_path: Path) -> None:
+    """From the first line to the last, all that the service prints is the log that it promises."""
+    check(serve(installed / ".venv/bin/python", "my_service", tmp_path))
+
+
+def test_development(installed: Path, tmp_path: Path) -> None:
+    """Without a terminal, development writes the same lines as production."""
+    check(serve(installed / ".venv/bin/python", "my_service", tmp_path, ENV="development"))
+
+
+def test_settings_of_dotenv(installed: Path, tmp_path: Path) -> None:
+    """`.env` in the working directory is read; names that nobody knows are no error."""
+    (tmp_path / ".env").write_text('UNKNOWN=1\nLOG_FIELDS={"service": "shop"}\n')
+    served = serve(installed / ".venv/bin/python", "my_service", tmp_path)
+    assert {line["service"] for line in served.lines} == {"shop"}
