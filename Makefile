@@ -4,7 +4,7 @@ OUT ?= ..
 BIN := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: help new test lint format e2e clean
+.PHONY: help new test lint format e2e bench clean
 
 # Show these targets.
 help:
@@ -35,6 +35,10 @@ format: .venv/dev
 # Install, build and serve rendered projects.
 e2e: .venv/dev
 	@$(BIN)/pytest tests/e2e $(value ARGS)
+
+# Measure what logging costs: ratios to bare FastAPI and to the usual way of logging; ten minutes.
+bench: .venv/dev
+	@$(BIN)/python -m bench
 
 # Remove what these targets made.
 clean:

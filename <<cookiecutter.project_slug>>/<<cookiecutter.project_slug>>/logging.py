@@ -6,7 +6,8 @@ import atexit
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
+from datetime import datetime
+from os.path import basename
 from typing import TYPE_CHECKING, Any, cast
 
 from loguru import logger
@@ -43,6 +44,8 @@ REQUEST_FIELDS = frozenset(
     }
 )
 
+_constant: dict[str, Any] = {}  # LOG_FIELDS
+_pygments_style: str | None = None
 _handler_id = 0  # Loguru's own first handler, which prints colours and local variables
 
 
@@ -59,16 +62,17 @@ def init(
         fields: constant fields of every line.
         pygments_style: how lines are coloured on a terminal; None leaves them as they are.
     """
-    global _handler_id
+    global _constant, _handler_id, _pygments_style
     safe_calls.install()
     # Only this handler is replaced: a library may have added one of its own.
     with suppress(ValueError):
         logger.remove(_handler_id)
-    constant = {name: plain_item(name, value) for name, value in (fields or {}).items()}
+    _constant = {name: plain_item(name, value) for name, value in (fields or {}).items()}
+    _pygments_style = pygments_style
     _handler_id = logger.add(
-        partial(_write, pygments_style),
+        _write_message,
         level=level,
-        format=partial(_serialize, constant),
+        format=_serialize,
         backtrace=False,
         diagnose=False,
         catch=False,
@@ -103,25 +107,41 @@ def quiet_request() -> None:
         request.quiet = True
 
 
-def to_fields(record: Record, constant: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a record's line as plain JSON types; none takes the place of another."""
+def log_request(level: str, message: str, fields: Mapping[str, object]) -> None:
+    """Write a line of the request log, which every request pays for.
+
+    Loguru's own part of a record takes longer than all the rest of the line, so it is only asked
+    where a handler beside ours waits for records.
+    """
+    if len(logger._core.handlers) > 1:  # type: ignore[attr-defined]
+        logger.opt(depth=1).log(level, message, **fields)
+    elif logger.level(level).no >= logger._core.min_level:  # type: ignore[attr-defined]
+        caller = sys._getframe(1)
+        source = f"{basename(caller.f_code.co_filename)}:{caller.f_code.co_name}:{caller.f_lineno}"
+        _write(dumps(_fields(datetime.now().astimezone(), level, message, source, fields)))
+
+
+def _fields(
+    time: datetime, level: str, message: str, source: str, extra: Mapping[str, object]
+) -> dict[str, Any]:
+    """Return the fields of a line as plain JSON types; none takes the place of another."""
     request = current_request.get()
     fields: dict[str, Any] = {
-        "timestamp": record["time"].isoformat(),
-        "level": record["level"].name,
-        "message": clean(record["message"]),
-        "source": f"{record['file'].name}:{record['function']}:{record['line']}",
+        "timestamp": time.isoformat(),
+        "level": level,
+        "message": clean(message),
+        "source": source,
     }
     if request:
         fields["request_id"] = request.request_id
-    fields |= constant
-    for name, value in record["extra"].items():
-        fields[unused_name(_free(name), fields)] = plain_item(name, value)
+    fields |= _constant
+    for name, value in extra.items():
+        if name in RESERVED or name in fields:
+            name = unused_name(_free(name), fields)
+        fields[name] = plain_item(name, value)
     if request:
         for name, value in request.fields.items():
             fields[unused_name(name, fields)] = value
-    if record["exception"] and record["exception"].value:
-        fields["exception"] = format_exception(record["exception"].value)
     return fields
 
 
@@ -129,22 +149,30 @@ def _free(name: str) -> str:
     return f"{name}_" if name in RESERVED else name
 
 
-def _serialize(constant: Mapping[str, Any], record: Record) -> str:
+def _serialize(record: Record) -> str:
     """Put the line of `record` beside it; the empty result spares Loguru a text of its own."""
     # Loguru calls this before it takes its lock, so that a `__str__` may log.
-    cast(dict[str, Any], record)["json"] = dumps(to_fields(record, constant))
+    source = f"{record['file'].name}:{record['function']}:{record['line']}"
+    level, message = record["level"].name, record["message"]
+    fields = _fields(record["time"], level, message, source, record["extra"])
+    if record["exception"] and record["exception"].value:
+        fields["exception"] = format_exception(record["exception"].value)
+    cast(dict[str, Any], record)["json"] = dumps(fields)
     return ""
 
 
-def _write(pygments_style: str | None, message: Message) -> None:
-    line = cast(dict[str, Any], message.record)["json"]
-    if pygments_style and sys.stderr.isatty():
+def _write_message(message: Message) -> None:
+    _write(cast(dict[str, Any], message.record)["json"])
+    safe_calls.mark_written()
+
+
+def _write(line: bytes) -> None:
+    if _pygments_style and sys.stderr.isatty():
         # Production never imports Pygments.
         from .development import colored
 
-        line = colored(line, pygments_style)
+        line = colored(line, _pygments_style)
     _stream.write(line)
-    safe_calls.mark_written()
 
 
 def _log_dropped(count: int) -> None:

@@ -1,0 +1,229 @@
+"""`make bench`: render and install the project, measure, print the tables."""
+
+import asyncio
+import json
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bench.load import Connection, percentile
+
+TEMPLATE = Path(__file__).parents[1]
+NAMES = ("bare", "reference", "service")
+CONNECTIONS = 8
+REQUESTS = 1_000  # of each connection
+REPEATS = 1
+
+Figures = dict[str, dict[str, float]]  # of each application, by name
+
+
+def main() -> None:
+    """Measure everything and print it as Markdown."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        bench.install()
+        print(f"{platform.python_implementation()} {platform.python_version()}, {machine()}\n")
+        print_table("in process, CPU µs for one", bench.in_process(), above_bare=True)
+        print_table("behind Hypercorn", asyncio.run(bench.behind_server()))
+        print_table("1,000 failures beside good requests", asyncio.run(bench.beside_failures()))
+        print_table("start", asyncio.run(bench.starts()))
+
+
+def machine() -> str:
+    """Return what the figures depend on most."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
+    return f"{os.cpu_count()} cores of {', '.join(models) or platform.processor()}"
+
+
+@dataclass
+class Bench:
+    """The measurements, and the folder that they happen in."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of the rendered project."""
+        return self.folder / "my_service/.venv/bin/python"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of what is measured."""
+        return os.environ | {"ENV": "production", "PYTHONPATH": str(TEMPLATE)}
+
+    def install(self) -> None:
+        """Render the default project and install it."""
+        tools = Path(sys.executable).parent
+        render = [tools / "cookiecutter", TEMPLATE, "--no-input", "--output-dir", self.folder]
+        subprocess.run(render, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [tools / "uv", "sync", "--quiet"], cwd=self.folder / "my_service", check=True
+        )
+
+    def in_process(self) -> Figures:
+        """CPU time of one request, without a server."""
+        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
+        for _ in range(REPEATS):
+            for name in NAMES:
+                printed = self._run_in_process(name)
+                rounds[name].append(json.loads(printed))
+        return {name: median(measured) for name, measured in rounds.items()}
+
+    def _run_in_process(self, name: str) -> str:
+        with (self.folder / "log").open("w") as log:
+            return subprocess.run(
+                [self.python, "-m", "bench.in_process", name],
+                cwd=self.folder, env=self.variables, stdout=subprocess.PIPE, stderr=log,
+                text=True, check=True,
+            ).stdout  # fmt: skip
+
+    async def behind_server(self) -> Figures:
+        """CPU time of the server process, throughput and latency under load."""
+        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
+        for _ in range(REPEATS):
+            for name in NAMES:
+                async with self._server(name) as (process, port):
+                    rounds[name].append(await under_load(process, port))
+        return {name: median(measured) for name, measured in rounds.items()}
+
+    async def beside_failures(self) -> Figures:
+        """Latency of good requests while others fail, logged and not logged."""
+        figures: Figures = {}
+        for name, target in (
+            ("not logged", "/quiet-failure"),
+            ("service", "/divide?a=1&b=0"),
+            ("reference", "/divide?a=1&b=0"),
+        ):
+            rounds = []
+            for _ in range(REPEATS):
+                app = "service" if name == "not logged" else name
+                async with self._server(app) as (_, port):
+                    rounds.append(await beside(port, target))
+            figures[name] = median(rounds)
+        return figures
+
+    async def starts(self) -> Figures:
+        """Time to the first answer, and memory at that moment."""
+        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
+        for _ in range(REPEATS):
+            for name in NAMES:
+                began = time.perf_counter()
+                async with self._server(name) as (process, _):
+                    seconds = time.perf_counter() - began
+                    memory = process.memory_info().rss / 2**20
+                    rounds[name].append({"first answer, s": seconds, "memory, MiB": memory})
+        return {name: median(measured) for name, measured in rounds.items()}
+
+    @asynccontextmanager
+    async def _server(self, name: str) -> AsyncIterator[tuple[psutil.Process, int]]:
+        port = free_port()
+        with (self.folder / "log").open("w") as log:
+            process = psutil.Popen(
+                [self.python, "-m", "bench.served", name, str(port)],
+                cwd=self.folder, env=self.variables, stdout=log, stderr=log,
+            )  # fmt: skip
+        try:
+            await first_answer(port)
+            yield process, port
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def first_answer(port: int) -> None:
+    """Return when the server has answered a request."""
+    for _ in range(3_000):
+        try:
+            await Connection(port, "/plain", count=1).run()
+            return
+        except OSError:
+            await asyncio.sleep(0.01)
+    raise TimeoutError("the server does not answer")
+
+
+async def under_load(process: psutil.Process, port: int) -> dict[str, float]:
+    """Return what the server does with connections that never rest."""
+    await Connection(port, "/plain", count=500).run()
+    connections = [Connection(port, "/plain", REQUESTS) for _ in range(CONNECTIONS)]
+    cpu, began = process.cpu_times(), time.perf_counter()
+    await asyncio.gather(*(connection.run() for connection in connections))
+    seconds, after = time.perf_counter() - began, process.cpu_times()
+    latencies = [latency for connection in connections for latency in connection.latencies]
+    used = after.user + after.system - cpu.user - cpu.system
+    return {
+        "CPU µs": used / len(latencies) * 1e6,
+        "requests/s": len(latencies) / seconds,
+        "p50 ms": percentile(latencies, 50),
+        "p99 ms": percentile(latencies, 99),
+        "memory, MiB": process.memory_info().rss / 2**20,
+    }
+
+
+async def beside(port: int, target: str) -> dict[str, float]:
+    """Return the latency of good requests while a thousand others fail one after the other."""
+    await Connection(port, "/plain", count=500).run()
+    failing = Connection(port, target, count=1_000)
+    good = [Connection(port, "/plain") for _ in range(4)]
+    tasks = [asyncio.create_task(connection.run()) for connection in good]
+    await failing.run()
+    for connection in good:
+        connection.stop()
+    await asyncio.gather(*tasks)
+    latencies = [latency for connection in good for latency in connection.latencies]
+    return {"good p50 ms": percentile(latencies, 50), "good p99 ms": percentile(latencies, 99)}
+
+
+def median(measured: list[dict[str, float]]) -> dict[str, float]:
+    """Return the median of each figure."""
+    return {name: statistics.median(one[name] for one in measured) for name in measured[0]}
+
+
+def print_table(title: str, figures: Figures, *, above_bare: bool = False) -> None:
+    """Print figures as a Markdown table, with their ratios to those of the first application."""
+    first, *others = figures
+    print_row(title, *figures, *(f"{name} / {first}" for name in others))
+    print_row("---", *["---:"] * (len(figures) + len(others)))
+    for name, base in figures[first].items():
+        values = [measured[name] for measured in figures.values()]
+        ratios = [f"{value / base:.2f}" for value in values[1:]]
+        print_row(name, *map(number, values), *ratios)
+        if above_bare:
+            above = [value - base for value in values[1:]]
+            part = f"{above[1] / above[0]:.2f} of the reference"
+            print_row("… above bare", "", *map(number, above), "", part)
+    print()
+
+
+def print_row(*cells: str) -> None:
+    """Print a row of a Markdown table."""
+    print(f"| {' | '.join(cells)} |")
+
+
+def number(value: float) -> str:
+    """Return a figure with three digits that count."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    main()

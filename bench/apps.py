@@ -1,0 +1,140 @@
+"""The applications that are compared: the same routers under different logging.
+
+- `bare`: FastAPI and nothing else.
+- `reference`: what most services do: BaseHTTPMiddleware, Loguru's default format, `print` of a JSON
+  line to standard error, stackprinter over the whole traceback.
+- `service`: the rendered project.
+"""
+
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from secrets import token_urlsafe
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+from loguru import logger
+
+# As many routers as the project has.
+hello, health, router = APIRouter(), APIRouter(prefix="/health"), APIRouter()
+
+
+@hello.get("/hello")
+async def greet() -> dict[str, str]:
+    """Stand in for the project's example."""
+    return {"message": "Hello World"}
+
+
+@hello.get("/divide")
+async def divide(a: int, b: int) -> float:
+    """Fail when `b` is 0, or no number."""
+    return a / b
+
+
+@health.get("/live")
+async def live() -> dict[str, str]:
+    """Stand in for a probe."""
+    return {"status": "ok"}
+
+
+@health.get("/ready")
+async def ready() -> dict[str, str]:
+    """Stand in for the other probe."""
+    return {"status": "ok"}
+
+
+@router.get("/plain")
+async def plain() -> dict[str, int]:
+    """A body of 13 bytes, and nothing logged."""
+    return {"data": 12345}
+
+
+@router.get("/info")
+async def info() -> dict[str, int]:
+    """The same with one line."""
+    logger.info("one line", number=12345)
+    return {"data": 12345}
+
+
+@router.get("/quiet-failure")
+async def quiet_failure() -> Response:
+    """A failure that nobody logs."""
+    return PlainTextResponse("Internal Server Error", status_code=500)
+
+
+def application(name: str) -> FastAPI:
+    """Return one of the applications, its log set up."""
+    app = {"bare": FastAPI, "reference": reference, "service": service}[name]()
+    for included in (router, hello, health):
+        app.include_router(included)
+    return app
+
+
+def service() -> FastAPI:
+    """The rendered project's application, without its routers."""
+    from my_service.exception_handlers import add_exception_handlers
+    from my_service.middleware import Service
+
+    app = Service()
+    add_exception_handlers(app)
+    return app
+
+
+def reference() -> FastAPI:
+    """An application with the usual request log."""
+    import orjson
+    import stackprinter
+
+    def serialize(record: Any) -> str:
+        fields = {
+            "timestamp": record["time"].isoformat(),
+            "level": record["level"].name,
+            "message": record["message"],
+            "source": f"{record['file'].name}:{record['function']}:{record['line']}",
+            **record["extra"],
+        }
+        if record["exception"]:
+            fields["exception"] = stackprinter.format(record["exception"])
+        return orjson.dumps(fields, default=str).decode()
+
+    logger.remove()
+    logger.add(lambda message: print(serialize(message.record), file=sys.stderr), level="INFO")
+    app = FastAPI()
+    app.middleware("http")(log_request)
+    return app
+
+
+async def log_request(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """Log a request as the reference does."""
+    started = time.time()
+    error: Exception | None = None
+    request_id = token_urlsafe(8)
+    with logger.contextualize(request_id=request_id):
+        try:
+            response = await call_next(request)
+        except Exception as raised:
+            error = raised
+            response = PlainTextResponse("Internal Server Error", status_code=500)
+        elapsed = time.time() - started
+        fields = {
+            "remote_ip": request.client,
+            "schema": request.url.scheme,
+            "protocol": request.scope["http_version"],
+            "method": request.method,
+            "path_with_query": f"{request.url.path}?{request.url.query}",
+            "status_code": response.status_code,
+            "response_length": response.headers.get("content-length", 0),
+            "elapsed": elapsed,
+            "referer": request.headers.get("referer", ""),
+            "user_agent": request.headers.get("user-agent", ""),
+        }
+        if error:
+            logger.opt(exception=error).error("Unhandled exception", **fields)
+        else:
+            logger.info("log request", **fields)
+    response.headers["X-Request-ID"] = request_id
+    response.headers["X-Processed-Time"] = str(elapsed)
+    return response
