@@ -67,7 +67,8 @@ class Bench:
     def install(self) -> None:
         """Render the default project and install it."""
         tools = Path(sys.executable).parent
-        render = [tools / "cookiecutter", TEMPLATE, "--no-input", "--output-dir", self.folder]
+        render: list[str | Path] = [tools / "cookiecutter", TEMPLATE, "--no-input"]
+        render += ["--output-dir", self.folder]
         subprocess.run(render, check=True, stdout=subprocess.DEVNULL)
         subprocess.run(
             [tools / "uv", "sync", "--quiet"], cwd=self.folder / "my_service", check=True

@@ -3,12 +3,24 @@
 import os
 import shutil
 from collections.abc import Callable, Generator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.template import CHECKS, EXTRA, FOREIGN, TEMPLATE, command, commit, git, render, run
+from tests.template import (
+    CHECKS,
+    COMBINATIONS,
+    EXTRA,
+    FOREIGN,
+    TEMPLATE,
+    command,
+    commit,
+    git,
+    render,
+    run,
+)
 
 # They run inside a render, by `test_package.py`.
 collect_ignore = ["package"]
@@ -35,24 +47,35 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
 def bake(tmp_path: Path, home: Path) -> Callable[..., Path]:
     """Render the template with some answers into a folder of the test's own."""
 
-    def bake(**answers: str) -> Path:
+    def bake(**answers: str | bool) -> Path:
         return render(tmp_path, home, **answers)
 
     return bake
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
-    """The default project, installed, with the heavy tests in `checks/`."""
-    project = render(tmp_path_factory.mktemp("package"), home)
-    shutil.copytree(CHECKS, project / "checks")
-    for words in (
-        ("sync", "--quiet", "--all-groups"),
-        ("pip", "install", "--quiet", *EXTRA),
-    ):
-        done = run(command("uv"), *words, cwd=project)
-        assert done.returncode == 0, done.stderr
-    return project
+def install(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Callable[[str], Path]:
+    """Render a combination of options and install it, with the heavy tests in `checks/`."""
+
+    @cache
+    def install(combination: str) -> Path:
+        project = render(tmp_path_factory.mktemp("package"), home, **COMBINATIONS[combination])
+        shutil.copytree(CHECKS, project / "checks")
+        for words in (
+            ("sync", "--quiet", "--all-groups"),
+            ("pip", "install", "--quiet", *EXTRA),
+        ):
+            done = run(command("uv"), *words, cwd=project)
+            assert done.returncode == 0, done.stderr
+        return project
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def installed(install: Callable[[str], Path]) -> Path:
+    """The default project, installed."""
+    return install("none")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The template under test, and the ways to render it."""
 
+import itertools
 import json
 import os
 import shutil
@@ -17,6 +18,22 @@ CHECKS = TEMPLATE / "tests" / "package"
 EXTRA = ("hypothesis", "jsonschema", "numpy", "types-jsonschema", "websockets")
 CONTEXT: dict[str, Any] = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
 PYTHON_VERSIONS: list[str] = CONTEXT["python_version"]
+OPTIONS = [name for name in CONTEXT if name.startswith("use_")]
+
+
+def combinations(options: list[str]) -> dict[str, dict[str, bool]]:
+    """Return every choice of options under a readable name: `none`, `docker`, …, `all`."""
+    chosen = [dict(zip(options, choice, strict=True))
+              for choice in itertools.product((False, True), repeat=len(options))]  # fmt: skip
+    named = {"+".join(name[4:] for name in choice if choice[name]): choice for choice in chosen}
+    everything = list(named)[-1] if options else ""
+    return {"all" if name == everything and options else name or "none": choice
+            for name, choice in named.items()}  # fmt: skip
+
+
+COMBINATIONS = combinations(OPTIONS)
+# These pass the full tests; of all others the form, the types and a served request are checked.
+THOROUGH = [name for name in ("none", "all") if name in COMBINATIONS]
 
 # What people and projects are really called.
 AWKWARD_NAMES = {
@@ -41,7 +58,7 @@ AWKWARD_NAMES = {
 FOREIGN = ("ARGS", "COOKIECUTTER_", "EMAIL", "GIT_", "MAKE", "MFLAGS", "OUT")
 
 
-def render(output: Path, home: Path, **answers: str) -> Path:
+def render(output: Path, home: Path, **answers: str | bool) -> Path:
     """Render in this process, as `cookiecutter --no-input` does, and return the project."""
     return Path(
         cookiecutter(

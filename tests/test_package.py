@@ -1,10 +1,12 @@
 """The rendered package under its own tests and under the heavy ones of `tests/package/`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.template import CHECKS, run
+from tests.serving import check, serve
+from tests.template import CHECKS, COMBINATIONS, THOROUGH, run
 
 
 def in_project(project: Path, *words: str) -> None:
@@ -13,14 +15,25 @@ def in_project(project: Path, *words: str) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
-@pytest.mark.parametrize(
-    "tests", ["tests", *sorted(f"checks/{path.name}" for path in CHECKS.glob("test_*.py"))]
-)
-def test_tests(tests: str, installed: Path) -> None:
-    """Each file of heavy tests passes, and so do the tests that a user keeps."""
-    in_project(installed, "coverage", "run", "--parallel-mode", "-m", "pytest", "-q", tests)
+FILES = ["tests", *sorted(f"checks/{path.name}" for path in CHECKS.glob("test_*.py"))]
 
 
-def test_types(installed: Path) -> None:
+@pytest.mark.parametrize("tests", FILES)
+@pytest.mark.parametrize("combination", THOROUGH)
+def test_tests(combination: str, tests: str, install: Callable[[str], Path]) -> None:
+    """The tests that a user keeps pass, and so does each file of heavy ones."""
+    in_project(
+        install(combination), "coverage", "run", "--parallel-mode", "-m", "pytest", "-q", tests
+    )
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_types(combination: str, install: Callable[[str], Path]) -> None:
     """mypy finds nothing in the package, its tests and the heavy ones."""
-    in_project(installed, "mypy", ".")
+    in_project(install(combination), "mypy", ".")
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_served(combination: str, install: Callable[[str], Path], tmp_path: Path) -> None:
+    """From the first line to the last, all that a service prints is the log that it promises."""
+    check(serve(install(combination) / ".venv/bin/python", "my_service", tmp_path))

@@ -14,7 +14,9 @@ from poetry.core.masonry import api
 from plinth_answers import SLUG, TAKEN
 from tests.template import (
     AWKWARD_NAMES,
+    COMBINATIONS,
     CONTEXT,
+    OPTIONS,
     PYTHON_VERSIONS,
     SOURCES,
     command,
@@ -75,7 +77,14 @@ PATHS = {
     "tests/test_server.py",
 }
 
-RENDERS = {
+# What each option adds to them.
+OPTION_PATHS: dict[str, set[str]] = {}
+
+# What would tell of an option in a project without it.
+TRACES: dict[str, str] = {}
+
+RENDERS: dict[str, dict[str, str | bool]] = {
+    **{f"options-{name}": {**options} for name, options in COMBINATIONS.items()},
     **{f"{version}-{slug:.2}": {"python_version": version, "project_slug": slug}
        for version in PYTHON_VERSIONS for slug in SLUGS},
     **{f"{kind}-everywhere": {"project_name": name, "description": name, "author_name": name,
@@ -89,13 +98,15 @@ RENDERS = {
 
 
 @pytest.fixture(scope="module", params=list(RENDERS.values()), ids=list(RENDERS))
-def answers(request: pytest.FixtureRequest) -> dict[str, str]:
+def answers(request: pytest.FixtureRequest) -> dict[str, str | bool]:
     """The answers of one render."""
     return dict(request.param)
 
 
 @pytest.fixture(scope="module")
-def project(answers: dict[str, str], home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(
+    answers: dict[str, str | bool], home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The project that these answers give."""
     return render(tmp_path_factory.mktemp("render"), home, **answers)
 
@@ -107,15 +118,21 @@ def texts(project: Path, *suffixes: str) -> Iterator[tuple[str, str]]:
             yield path, (project / path).read_text("utf-8")
 
 
-def test_paths(bake: Bake) -> None:
-    """A project has exactly these files."""
-    assert files(bake()) == PATHS
-
-
-def test_paths_follow_the_slug(project: Path, answers: dict[str, str]) -> None:
-    """The package has the name of the project's folder; all else is the same in every render."""
+def test_paths(project: Path, answers: dict[str, str | bool]) -> None:
+    """A project has exactly these files; its package has the name of its folder."""
     assert project.name == answers.get("project_slug", "my_service")
-    assert files(project) == {re.sub("^my_service/", f"{project.name}/", path) for path in PATHS}
+    expected = PATHS.union(*(OPTION_PATHS[name] for name in OPTIONS if answers.get(name)))
+    assert files(project) == {re.sub("^my_service/", f"{project.name}/", path) for path in expected}
+
+
+def test_nothing_of_an_option_is_left(project: Path, answers: dict[str, str | bool]) -> None:
+    """Whoever answers no finds no trace of the option."""
+    for option in OPTIONS:
+        for path, text in texts(project):
+            if not answers.get(option):
+                # The stamp repeats the question.
+                text = text.replace(f"{option} = ", "")  # noqa: PLW2901
+                assert not re.search(TRACES[option], text, re.IGNORECASE), path
 
 
 def test_top_level_names_are_reserved(bake: Bake) -> None:
@@ -170,7 +187,7 @@ def test_data_files_are_readable(project: Path) -> None:
         json.loads(text)
 
 
-def test_stamp(project: Path, answers: dict[str, str]) -> None:
+def test_stamp(project: Path, answers: dict[str, str | bool]) -> None:
     """pyproject.toml tells the template's version and gives back every answer as it was given."""
     pyproject = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
     stamp: dict[str, Any] = pyproject["tool"]["plinth"]

@@ -1,13 +1,8 @@
-"""The default project as a user runs it: a process, real requests, its log."""
+"""What the environment changes in the log of a service."""
 
 from pathlib import Path
 
 from tests.serving import check, serve
-
-
-def test_served_render(installed: Path, tmp_path: Path) -> None:
-    """From the first line to the last, all that the service prints is the log that it promises."""
-    check(serve(installed / ".venv/bin/python", "my_service", tmp_path))
 
 
 def test_development(installed: Path, tmp_path: Path) -> None:
