@@ -1,0 +1,40 @@
+"""`make run`: as in production."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import httpx
+
+from tests.template import command
+
+
+def test_run(installed: Path, tmp_path: Path) -> None:
+    """It serves with production's settings until its process group is told to end."""
+    (tmp_path / "uv").symlink_to(command("uv"))
+    process = subprocess.Popen(
+        ["make", "--silent", "run"],
+        cwd=installed,
+        env=os.environ | {"PORT": "0", "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            assert process.stderr
+            started, running = (json.loads(process.stderr.readline()) for _ in range(2))
+            url = running["message"].split()[2]
+            assert httpx.get(f"{url}/hello").json() == {"message": "Hello World"}
+            os.killpg(process.pid, signal.SIGTERM)
+            lines = process.stderr.read().splitlines()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    assert (started["message"], started["level"]) == ("started", "INFO")
+    # What follows is make's own: it says by which signal it ends.
+    last = [line for line in lines if line.startswith("{")][-1]
+    assert json.loads(last)["message"] == "shutdown"
