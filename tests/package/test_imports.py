@@ -1,0 +1,32 @@
+"""What production imports, and what it does not."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PRINT_MODULES = "import sys, my_service.main, my_service.server; print(*sys.modules)"
+
+
+def modules(**variables: str) -> set[str]:
+    """Return the top-level modules that the service imports in a fresh process."""
+    printed = subprocess.run(
+        [sys.executable, "-c", PRINT_MODULES],
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    return {name.partition(".")[0] for name in printed.split()}
+
+
+@pytest.mark.parametrize("tool", ["pygments", "pytest", "coverage", "httpx", "watchfiles"])
+def test_production_imports_no_tool(tool: str) -> None:
+    """What only development needs costs production neither time nor memory."""
+    assert tool not in modules(ENV="production", COVERAGE_PROCESS_CONFIG="")
+
+
+def test_a_style_is_checked_in_development_only() -> None:
+    """Pygments is imported to check its style, where it will be used."""
+    assert "pygments" in modules(ENV="development", PYGMENTS_STYLE="monokai")
