@@ -2,7 +2,7 @@
 
 import json
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from loguru import logger
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
@@ -34,7 +34,12 @@ class EnvironmentSettings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            problems = [cls._describe(str(bad["loc"][0]), bad["input"]) for bad in error.errors()]
+            problems = [
+                cls._describe(str(bad["loc"][0]), bad["input"])
+                for bad in error.errors()
+                # A default that depends on another variable, which is bad itself.
+                if bad["type"] != "default_factory_not_called"
+            ]
         except (OSError, UnicodeError) as error:
             problems = [f".env cannot be read: {error}"]
         if not is_set_up():
@@ -49,12 +54,10 @@ class EnvironmentSettings(BaseSettings):
         return f"{name} is {shown}, allowed is: {cls.model_fields[field].description}"
 
 
-def _lower(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def _upper(value: object) -> object:
-    return value.strip().upper() if isinstance(value, str) else value
+def _any_case(*allowed: str) -> BeforeValidator:
+    """Accept each of `allowed` in any case; what is refused stays as it was given."""
+    by_lower = {name.lower(): name for name in allowed}
+    return BeforeValidator(lambda value: by_lower.get(str(value).strip().lower(), value))
 
 
 def _split(value: object) -> object:
@@ -76,6 +79,7 @@ def _log_fields(value: object) -> object:
     return fields
 
 
+Environment = Literal["production", "development", "testing"]
 Level = Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"]
 Seconds = Annotated[
     float,
@@ -87,8 +91,8 @@ class Settings(EnvironmentSettings):
     """What the service itself reads from its environment; the README has the table."""
 
     env: Annotated[
-        Literal["production", "development", "testing"],
-        BeforeValidator(_lower),
+        Environment,
+        _any_case(*get_args(Environment)),
         Field(
             description="production, development or testing (a staging system is production;"
             " its name goes into LOG_FIELDS)"
@@ -96,7 +100,7 @@ class Settings(EnvironmentSettings):
     ] = "production"
     log_level: Annotated[
         Level,
-        BeforeValidator(_upper),
+        _any_case(*get_args(Level)),
         Field(description="TRACE, DEBUG, INFO, SUCCESS, WARNING, ERROR or CRITICAL"),
     ] = Field(default_factory=lambda data: "INFO" if data.get("env") == "production" else "DEBUG")
     log_fields: Annotated[
