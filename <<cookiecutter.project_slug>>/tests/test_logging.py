@@ -21,20 +21,9 @@ from << cookiecutter.project_slug >>.middleware import Service
 from .conftest import Log, connect
 
 LINE_FIELDS = {"timestamp", "level", "message", "source"}
-REQUEST_FIELDS = {
-    *LINE_FIELDS,
-    "request_id",
-    "remote_ip",
-    "schema",
-    "protocol",
-    "method",
-    "path_with_query",
-    "status_code",
-    "response_length",
-    "elapsed",
-    "referer",
-    "user_agent",
-}
+ASKED = {"request_id", "remote_ip", "schema", "protocol", "method", "path_with_query"}
+ANSWERED = {"status_code", "response_length", "elapsed", "referer", "user_agent"}
+REQUEST_FIELDS = LINE_FIELDS | ASKED | ANSWERED
 
 
 def test_a_record_is_one_json_object(log: Log) -> None:
