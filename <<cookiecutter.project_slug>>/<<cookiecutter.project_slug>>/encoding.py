@@ -41,9 +41,14 @@ def plain(value: object) -> Any:
 
 def plain_item(name: str, value: object) -> Any:
     """Return `value` as `plain` does, or the mask where `name` is secret."""
-    if value is not None and is_secret(name):
-        return MASK
-    return clean(value) if type(value) is str else Encoder().plain(value)
+    if value is None or is_secret(name):
+        return None if value is None else MASK
+    kind = type(value)
+    if kind is str:
+        return clean(value)  # type: ignore[arg-type]
+    if kind is int and value in _INTEGERS:
+        return value
+    return Encoder().plain(value)
 
 
 def to_text(value: object) -> str:
@@ -148,7 +153,7 @@ class Encoder:
     def _dict(self, fields: Mapping[Any, object]) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key, value in self._first(fields.items()):
-            name = unused_name(_key(key), result)
+            name = unused_name(key_text(key), result)
             result[name] = self.item(name, value)
         if len(fields) > len(result):
             result["…"] = f"{len(fields) - len(result)} more"
@@ -157,7 +162,7 @@ class Encoder:
     def _list(self, values: Any) -> list[Any]:
         items = list(self._first(values))
         if _is_pair(items):
-            result = [self.plain(items[0]), self.item(_key(items[0]), items[1])]
+            result = [self.plain(items[0]), self.item(key_text(items[0]), items[1])]
         else:
             result = [self.plain(item) for item in items]
         if len(values) > len(items):
@@ -166,7 +171,7 @@ class Encoder:
 
     def item(self, name: object, value: object) -> Any:
         """Return plain `value`, or the mask where `name` is secret."""
-        if value is None or not is_secret(_key(name)):
+        if value is None or not is_secret(key_text(name)):
             return self.plain(value)
         self.secrets.update(_texts(value))
         return MASK
@@ -218,7 +223,7 @@ def _from_numpy(value: Any) -> object:
     return value.tolist() if value.size <= ITEM_LIMIT else str(value)
 
 
-def _key(key: object) -> str:
+def key_text(key: object) -> str:
     """Return a mapping's key as text that JSON can hold."""
     if isinstance(key, bytes):
         key = key.decode("utf-8", "backslashreplace")

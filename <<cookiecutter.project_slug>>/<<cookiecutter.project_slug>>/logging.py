@@ -15,7 +15,7 @@ from loguru import logger
 from . import safe_calls
 from .capture import capture
 from .context import current_request
-from .encoding import clean, dumps, plain_item, unused_name
+from .encoding import clean, dumps, key_text, plain_item, unused_name
 from .stream import Stream
 from .tracebacks import format_exception
 
@@ -98,7 +98,7 @@ def bind_request(**fields: object) -> None:
     """
     if request := current_request.get():
         for name, value in fields.items():
-            request.fields[_free(name)] = plain_item(name, value)
+            request.fields[_free(key_text(name))] = plain_item(name, value)
 
 
 def quiet_request() -> None:
@@ -136,8 +136,8 @@ def _fields(
         fields["request_id"] = request.request_id
     fields |= _constant
     for name, value in extra.items():
-        if name in RESERVED or name in fields:
-            name = unused_name(_free(name), fields)
+        if name in RESERVED or name in fields or not name.isascii():
+            name = unused_name(_free(key_text(name)), fields)
         fields[name] = plain_item(name, value)
     if request:
         for name, value in request.fields.items():
@@ -155,7 +155,7 @@ def _serialize(record: Record) -> str:
     source = f"{record['file'].name}:{record['function']}:{record['line']}"
     level, message = record["level"].name, record["message"]
     fields = _fields(record["time"], level, message, source, record["extra"])
-    if record["exception"] and record["exception"].value:
+    if record["exception"] and isinstance(record["exception"].value, BaseException):
         fields["exception"] = format_exception(record["exception"].value)
     cast(dict[str, Any], record)["json"] = dumps(fields)
     return ""

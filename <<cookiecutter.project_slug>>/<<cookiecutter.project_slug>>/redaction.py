@@ -65,7 +65,8 @@ _ENCODED_END = re.compile(r"%(?=20|26|0[9AaDd])")
 def add_secret_names(names: Iterable[str]) -> None:
     """Make `names` (`iban`, `session_id`) secret, and every name that ends in their words."""
     SECRET_ENDINGS.update(words for name in names if (words := _words(name)))
-    _is_secret.cache_clear()
+    _known_names.clear()
+    _redact_short.cache_clear()
 
 
 def _words(name: str) -> tuple[str, ...]:
@@ -74,11 +75,23 @@ def _words(name: str) -> tuple[str, ...]:
 
 def is_secret(name: str) -> bool:
     """Tell whether what stands under `name` is a secret."""
-    return _is_secret(name[-128:])
+    return _known_names[name]
 
 
-@lru_cache(maxsize=2048)
-def _is_secret(name: str) -> bool:
+class _KnownNames(dict[str, bool]):
+    """Which names are secret: judged once, since every field of every line asks."""
+
+    def __missing__(self, name: str) -> bool:
+        if len(self) >= 4096:
+            self.clear()
+        self[name[-128:]] = secret = _ends_secretly(name[-128:])
+        return secret
+
+
+_known_names = _KnownNames()
+
+
+def _ends_secretly(name: str) -> bool:
     words = _words(name)
     while words and words[-1].isdigit():
         words = words[:-1]
@@ -93,6 +106,12 @@ def redact(text: str) -> str:
     Percent-encoded passages are judged as what they decode to; one that holds a secret comes out
     decoded and masked.
     """
+    # Short texts come again and again: messages, paths, user agents.
+    return _redact_short(text) if len(text) <= 256 else _redact(text, decodings=3)
+
+
+@lru_cache(maxsize=1024)
+def _redact_short(text: str) -> str:
     return _redact(text, decodings=3)
 
 

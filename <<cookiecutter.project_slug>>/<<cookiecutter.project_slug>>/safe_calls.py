@@ -75,7 +75,8 @@ def _log(
 def _log_failed(logger: Any, options: Any, error: Exception, message: str, fields: Any) -> None:
     """Write the line of a call that Loguru refused (an unknown level, a bad format) as an ERROR."""
     exception, depth, _, _, _, _, _, patchers, extra = options
-    plain = (exception, depth + 1, False, False, False, False, True, (), extra)
+    kept = exception if isinstance(exception, BaseException) else None
+    plain = (kept, depth + 1, False, False, False, False, True, (), extra)
     fields = {**fields, "log_error": f"{type(error).__name__}: {to_text(error)}"}
     with suppress(Exception):  # a handler of the user's that raises again
         _loguru_log(logger, "ERROR", False, plain, _Template(message), (), fields)

@@ -9,7 +9,6 @@ from typing import cast
 from .redaction import MASK, is_secret, redact
 
 _MASKED_LITERAL = repr(MASK)
-_SECRET_TYPES = (str, bytes, int, float)
 
 
 def mask_source(source: str) -> str:
@@ -37,29 +36,40 @@ def _position(item: tuple[ast.expr, str]) -> tuple[int, int]:
 
 def _replacements(tree: ast.AST) -> dict[ast.expr, str]:
     found: dict[ast.expr, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
-            shown = repr(node.value)
-            if (masked := redact(shown)) != shown:
-                found.setdefault(node, masked)
+    parts: set[ast.AST] = set()
+    for node in ast.walk(tree):  # an f-string comes before its parts
+        if isinstance(node, ast.JoinedStr):
+            parts.update(child for child in ast.walk(node) if child is not node)
+            if any(_text_of(part) for part in node.values):
+                found[node] = _MASKED_LITERAL
+        elif node not in parts and (masked := _text_of(node)):
+            found.setdefault(cast(ast.expr, node), repr(masked))
         for value in _secret_values(node):
             found |= dict.fromkeys(_literals(value), _MASKED_LITERAL)
-    return {node: literal for node, literal in found.items() if not _inside_other(node, found)}
+    # An f-string is replaced as a whole.
+    return {node: literal for node, literal in found.items() if node not in parts}
 
 
-def _inside_other(node: ast.expr, found: dict[ast.expr, str]) -> bool:
-    """Tell whether `node` is a part of an f-string that is replaced as a whole."""
-    return any(
-        isinstance(other, ast.JoinedStr) and other is not node and node in ast.walk(other)
-        for other in found
-    )
+def _text_of(node: ast.AST) -> str:
+    """Return the masked text of a literal that holds a secret, else an empty one."""
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str | bytes):
+        return ""
+    text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+    masked = redact(text)
+    return masked if masked != text else ""
 
 
 def _literals(value: ast.AST) -> Iterator[ast.expr]:
     for node in ast.walk(value):
-        is_constant = isinstance(node, ast.Constant) and type(node.value) in _SECRET_TYPES
-        if is_constant or isinstance(node, ast.JoinedStr):
-            yield cast(ast.expr, node)
+        if isinstance(node, ast.JoinedStr) or (
+            isinstance(node, ast.Constant) and _can_be_secret(node.value)
+        ):
+            yield node
+
+
+def _can_be_secret(value: object) -> bool:
+    """Tell a text or a long number from an index and the like."""
+    return isinstance(value, str | bytes) or (type(value) in (int, float) and len(str(value)) >= 4)
 
 
 @singledispatch

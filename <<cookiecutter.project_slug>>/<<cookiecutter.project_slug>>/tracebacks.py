@@ -19,7 +19,7 @@ from stackprinter.extraction import FrameInfo
 from stackprinter.frame_formatting import FrameFormatter
 from stackprinter.source_inspection import annotate
 
-from .encoding import Encoder, cut, encodable
+from .encoding import Encoder, cut, encodable, plain_item, to_text
 from .redaction import MASK, is_secret, redact, scrub
 from .source_masking import mask_source
 from .validation import plain_errors
@@ -43,23 +43,51 @@ _MISSING = object()
 
 def format_exception(exception: BaseException) -> str:
     """Return `exception` as text: causes, notes and groups included, cut at `TEXT_LIMIT`."""
-    secrets: set[str] = set()
+    # First all secrets: those of one frame can be in the message of another exception.
+    secrets = {secret for related in _related(exception, CHAIN_LIMIT) for secret in _held(related)}
     text = "\n".join(_chain(exception, secrets, CHAIN_LIMIT))
     return cut(scrub(encodable(text), secrets), TEXT_LIMIT)
 
 
+def _earlier(exception: BaseException) -> BaseException | None:
+    """Return the exception that led to this one, as Python would show it."""
+    if exception.__cause__ or exception.__suppress_context__:
+        return exception.__cause__
+    return exception.__context__
+
+
+def _related(exception: BaseException, limit: int) -> Iterator[BaseException]:
+    """Yield what will be shown: the exception, its causes and the members of groups."""
+    yield exception
+    if limit:
+        if earlier := _earlier(exception):
+            yield from _related(earlier, limit - 1)
+        if isinstance(exception, BaseExceptionGroup):
+            for member in exception.exceptions[:CHAIN_LIMIT]:
+                yield from _related(member, limit - 1)
+
+
+def _held(exception: BaseException) -> Iterator[str]:
+    """Yield the secrets in the variables of an exception's own frames."""
+    for entry in _shown_entries(list(_entries(exception.__traceback__))):
+        encoder = Encoder()
+        for name, value in entry.tb_frame.f_locals.items():
+            if is_secret(name) or isinstance(value, Mapping | list | tuple | BaseModel):
+                encoder.item(name, value)
+        yield from encoder.secrets
+
+
 def _chain(exception: BaseException, secrets: set[str], limit: int) -> Iterator[str]:
-    earlier = exception.__cause__ or (
-        None if exception.__suppress_context__ else exception.__context__
-    )
+    earlier = _earlier(exception)
     if earlier and limit:
         yield from _chain(earlier, secrets, limit - 1)
         direct = exception.__cause__ is not None
         yield "\nwhich directly caused:\n" if direct else "\nwhile that was handled, came:\n"
     elif earlier:
         yield "(earlier exceptions not shown)\n"
-    yield from _frames(exception.__traceback__, secrets)
-    yield _message(exception)
+    yield from _frames(exception.__traceback__)
+    # Known secrets first: of a value with blanks the rule for free text would leave a part.
+    yield "\n".join(redact(scrub(line, secrets)) for line in _message(exception))
     if isinstance(exception, BaseExceptionGroup) and limit:
         yield from _members(exception, secrets, limit - 1)
 
@@ -70,34 +98,39 @@ def _members(group: BaseExceptionGroup[Any], secrets: set[str], limit: int) -> I
         yield from _chain(member, secrets, limit)
 
 
-def _message(exception: BaseException) -> str:
+def _message(exception: BaseException) -> list[str]:
     """Return type and text of `exception`, its notes on lines of their own."""
     if isinstance(exception, ValidationError | ValidationException):
         # Their own texts quote the input.
         errors = plain_errors(list(exception.errors()), body=getattr(exception, "body", None))
-        lines = [f"{type(exception).__qualname__}: {len(errors)} errors", *map(str, errors)]
-        lines += getattr(exception, "__notes__", ())
-    else:
-        lines = traceback.format_exception_only(exception)
-    return "\n".join(redact(line.rstrip("\n")) for line in map(str, lines))
+        notes = getattr(exception, "__notes__", ())
+        head = f"{type(exception).__qualname__}: {len(errors)} errors"
+        return [head, *map(str, errors), *map(to_text, notes)]
+    return [line.rstrip("\n") for line in traceback.format_exception_only(exception)]
 
 
-def _frames(tb: TracebackType | None, secrets: set[str]) -> Iterator[str]:
+def _frames(tb: TracebackType | None) -> Iterator[str]:
     entries = list(_entries(tb))
-    own = [entry for entry in entries if _is_own(entry.tb_frame.f_code)]
-    shown = set(own[:FRAMES_FIRST] + own[-FRAMES_LAST:])
+    shown = set(_shown_entries(entries))
     folded = 0
     for entry in entries:
         if entry in shown:
             yield from _fold(folded)
             folded = 0
-            yield _format_frame(entry, secrets)
+            yield _format_frame(entry)
         else:
             folded += 1
     yield from _fold(folded)
     if entries and entries[-1] not in shown:
         code = entries[-1].tb_frame.f_code
         yield f'File "{code.co_filename}", line {entries[-1].tb_lineno}, in {code.co_name}'
+
+
+def _shown_entries(entries: list[TracebackType]) -> list[TracebackType]:
+    own = [entry for entry in entries if _is_own(entry.tb_frame.f_code)]
+    if len(own) <= FRAMES_FIRST + FRAMES_LAST:
+        return own
+    return own[:FRAMES_FIRST] + own[-FRAMES_LAST:]
 
 
 def _entries(tb: TracebackType | None) -> Iterator[TracebackType]:
@@ -118,26 +151,25 @@ def _is_own(code: CodeType) -> bool:
     return not name.startswith(("<", *_LIBRARIES))
 
 
-def _format_frame(entry: TracebackType, secrets: set[str]) -> str:
+def _format_frame(entry: TracebackType) -> str:
     formatter = FrameFormatter(
         source_lines=SOURCE_LINES, show_vals="like_source", truncate_vals=VALUE_LIMIT, line_wrap=0
     )
     try:
-        return str(formatter(_frame_info(entry, secrets))).rstrip("\n") + "\n"
+        return str(formatter(_frame_info(entry))).rstrip("\n") + "\n"
     except Exception as error:  # a broken traceback must not cost the line
         code = entry.tb_frame.f_code
         return f'File "{code.co_filename}", line {entry.tb_lineno}, in {code.co_name} ({error!r})\n'
 
 
-def _frame_info(entry: TracebackType, secrets: set[str]) -> FrameInfo:
+def _frame_info(entry: TracebackType) -> FrameInfo:
     code = entry.tb_frame.f_code
-    secrets |= _secrets_in(entry.tb_frame.f_locals)
     listing = _listing(code, entry.tb_lineno or code.co_firstlineno)
     values = {}
     for name in listing.name2lines:  # those of the visible lines
         value = _lookup(name, entry)
         if value is not _MISSING and not (isroutine(value) or isclass(value) or ismodule(value)):
-            values[name] = _Shown(name, value, secrets)
+            values[name] = _Shown(name, value)
     return listing._replace(assignments=values)
 
 
@@ -163,15 +195,6 @@ def _source(code: CodeType) -> tuple[list[str], int]:
     return [f"{line}\n" for line in mask_source("".join(lines)).split("\n")], max(first, 1)
 
 
-def _secrets_in(variables: dict[str, Any]) -> set[str]:
-    """Return the secrets of a frame, those of variables that are not shown too."""
-    encoder = Encoder()
-    for name, value in variables.items():
-        if is_secret(name) or isinstance(value, Mapping | list | tuple | BaseModel):
-            encoder.item(name, value)
-    return encoder.secrets
-
-
 def _lookup(name: str, entry: TracebackType) -> object:
     """Return the value of a local variable, that of `self.name` too, without running any property."""
     first, *attributes = name.split(".")
@@ -184,10 +207,8 @@ def _lookup(name: str, entry: TracebackType) -> object:
 class _Shown:
     """A value of a frame as stackprinter is to print it."""
 
-    def __init__(self, name: str, value: object, secrets: set[str]) -> None:
-        encoder = Encoder()
-        shown = encoder.item(name, value)
-        secrets |= encoder.secrets
+    def __init__(self, name: str, value: object) -> None:
+        shown = plain_item(name, value)
         is_text = isinstance(value, str | bytes) or not isinstance(shown, str)
         self.text = cut(repr(shown) if is_text and shown != MASK else str(shown), VALUE_LIMIT)
 

@@ -1,0 +1,130 @@
+"""What only looks like a secret stays readable."""
+
+import pytest
+from loguru import logger
+
+from my_service.redaction import is_secret, redact
+from my_service.source_masking import mask_source
+from tests.conftest import Log
+
+NAMES = """
+max_tokens token_count tokenizer tokens token_type secretary secret_santa secrets author authors
+authority authorized authorization_url cookie_policy cookies cookie_consent passwordless passport
+passenger compass bypass passed pass passage passive key keys keyboard monkey api_keys key_id
+primary_key foreign_key public_key partition_key sort_key keyword apikeys_count dsn_count dsname
+credentialed credential_count pwd_length spwd username user_id email name id uuid
+status status_code count total price amount currency host port path url method schema protocol
+request_id session_start trace_id span_id message level timestamp source elapsed user_agent referer
+accept content_type content_length cache_control etag vary origin age server date expires
+passwordless_login pass_rate pass_count key_count token_limit token_index token_bucket secretariat
+cookie_jar cookie_domain cookie_name dsn_format credential_type authorization_server auth auth_type
+api_version api_key_count access_level access_log private private_channel secretly
+tokenization detokenize retoken_all accounts addresses articles baskets cards clients events
+secretion tokenized cooked hostname database table column row index offset limit page cursor
+""".split()
+
+TEXTS = """
+the secret of success is patience
+no token was given
+invalid token
+Token expired two hours ago
+password must have at least eight characters
+forgot your password?
+the cookie crumbles
+set cookie policy to lax
+authorization failed for user 5
+a key was pressed
+api key rotation is due
+credentials are stored elsewhere
+the author's name is missing
+secretary of state
+GET /hello HTTP/1.1
+GET /items?page=2&sort=name&max_tokens=100
+/static/passwords.html?token_count=5
+https://example.com:8443/path?a=b#c
+http://localhost:8000/@ann/status
+https://example.com/a:b@c
+mailto:ann@example.com
+postgres://user@host:5432/db
+ssh://git@host:22/repo.git
+Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0
+Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)
+curl/8.5.0
+python-httpx/0.28.1
+12:30:45 done in 1.5s
+2026-11-20T10:43:14.995991+00:00
+elapsed=0.0123 status=200
+user=ann id=5 total: 12.50 EUR
+{"user": "ann", "items": [1, 2, 3]}
+{'max_tokens': 100, 'author': 'ann'}
+ratio 1:2, see chapter 3: passages
+a = b == c != d
+100% sure, 50%25 of it
+/path/with%20blank?q=caf%C3%A9&x=%26
+key: value
+keys: a, b, c
+primary_key=5
+public_key=ssh-ed25519
+token_count=3
+tokens: 5
+cookie_policy=lax
+passwordless=true
+secretary: Ann
+authors=Ann, Bob
+author: Ann
+tokenizer=bpe
+partition_key: 7
+C:\\Users\\ann\\passport.txt
+SELECT * FROM users WHERE id = 5
+Traceback (most recent call last):
+ZeroDivisionError: division by zero
+KeyError: 'user'
+expected ':' after 'if'
+x: int = 5
+<Task pending name='Task-1' coro=<main() running at app.py:5>>
+select by name: ann; sort: asc
+ok
+""".strip().splitlines()
+
+SOURCES = """
+password = request.password
+token = get_token(user, 5)
+if token is None: raise ValueError("no token")
+max_tokens = 100
+author = "ann"
+key = "name"
+cookie_policy = {"same_site": "lax"}
+return password == other.password
+secrets.compare_digest(password, given)
+log.info("password changed for %s", user)
+def login(user: str, password: str) -> bool: ...
+""".strip().splitlines()
+
+
+def test_there_are_enough() -> None:
+    """Two hundred harmless names and texts are looked at."""
+    assert len(NAMES) + len(TEXTS) + len(SOURCES) >= 200
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names(name: str, log: Log) -> None:
+    """What stands under a harmless name is shown, alone and in a text."""
+    assert not is_secret(name)
+    logger.info("x", data={name: "value"}, pair=(name, "value"))
+    [line] = log()
+    assert line["data"] == {name: "value"}
+    assert redact(f"{name}=value, {name}: value") == f"{name}=value, {name}: value"
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts(text: str, log: Log) -> None:
+    """Prose, addresses, requests and messages come out as they were."""
+    logger.info("{x}", x=text)
+    [line] = log()
+    assert line["message"] == line["x"] == text
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_source(source: str) -> None:
+    """Code that handles secrets without holding one is shown as it is."""
+    assert mask_source(source) == source
