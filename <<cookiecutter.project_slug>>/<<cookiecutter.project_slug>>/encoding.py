@@ -182,18 +182,18 @@ class Encoder:
         return taken
 
 
-def _texts(value: object) -> Iterator[str]:
+def _texts(value: object, levels: int = 4) -> Iterator[str]:
     """Yield the texts that a secret consists of."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
     if isinstance(value, SecretStr | SecretBytes | Secret):
-        value = value.get_secret_value()
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        yield from _texts(value.get_secret_value())
+    elif isinstance(value, str | int | float):
         yield to_text(value)
-    elif isinstance(value, Mapping | list | tuple):
-        for part in list(value.values() if isinstance(value, Mapping) else value)[:ITEM_LIMIT]:
-            if not isinstance(part, Mapping | list | tuple):
-                yield from _texts(part)
+    elif levels and isinstance(value, Mapping | list | tuple):
+        parts = value.values() if isinstance(value, Mapping) else value
+        for part in islice(parts, ITEM_LIMIT):
+            yield from _texts(part, levels - 1)
 
 
 def _fields(value: object) -> Mapping[Any, object] | None:

@@ -11,7 +11,7 @@ from enum import Enum
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from my_service.encoding import LINE_LIMIT, TEXT_LIMIT, dumps, plain
+from my_service.encoding import LINE_LIMIT, TEXT_LIMIT, Encoder, dumps, plain
 
 
 class Broken:
@@ -77,3 +77,20 @@ def test_a_line_stays_one_line() -> None:
     """Line separators, control and colour characters are escaped, so that nobody acts on them."""
     line = dumps({"text": "\n\x1b[31m\x7f\x85\u2028\u202e"})
     assert line == b'{"text":"\\n\\u001b[31m\\u007f\\u0085\\u2028\\u202e"}\n'
+
+
+def test_thousands_of_fields_are_cut_to_the_first() -> None:
+    """The fields of every line come first, and stay."""
+    fields = {"message": "kept"} | {f"field{number}": ["x" * 100] * 50 for number in range(5000)}
+    line = dumps(fields)
+    assert len(line) <= LINE_LIMIT
+    assert json.loads(line)["message"] == "kept"
+    assert json.loads(line)["field1"] == "<cut: list>"
+    assert json.loads(line)["…"] == "4977 more"
+
+
+def test_masked_values_are_known() -> None:
+    """A caller can mask them elsewhere too."""
+    encoder = Encoder()
+    encoder.plain({"token": [SecretStr("a"), {"x": b"b"}, 1, [["c"]]], "n": "d", "pwd": None})
+    assert encoder.secrets == {"a", "b", "1", "c"}

@@ -121,7 +121,7 @@ HOSTILE_VALUES: tuple[Any, ...] = (
     np.float32("nan"), np.bool_(True), np.str_("s"), np.datetime64("2026-01-02"),
     np.arange(10**6), np.array([object()]), np.zeros(2, dtype=[("a", int), ("b", float)]),
     np.ma.masked, np.dtype(int), np.timedelta64(1, "D"), dt.datetime(1, 1, 1),  # noqa: DTZ001
-   
+
     dt.datetime.now(dt.UTC), dt.date.min,
     dt.time(1, tzinfo=dt.timezone(dt.timedelta(hours=-3))), dt.timedelta.max, dt.UTC,
     decimal.Decimal("sNaN"), fractions.Fraction(1, 3), uuid.UUID(int=0),

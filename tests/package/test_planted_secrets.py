@@ -150,7 +150,7 @@ def data_class(name: str, canary: str) -> None:
 
 @structure
 def named_tuple(name: str, canary: str) -> None:
-    logger.info("x", data=namedtuple("Data", [identifier(name)])(canary))  # type: ignore[misc]
+    logger.info("x", data=namedtuple("Data", [identifier(name)])(canary))
 
 
 @structure

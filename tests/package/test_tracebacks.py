@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from my_service import tracebacks
 from my_service.tracebacks import TEXT_LIMIT, format_exception
 
 
@@ -62,3 +63,74 @@ def test_a_recursion_is_cut() -> None:
     with pytest.raises(RecursionError) as caught:
         descend()
     assert len(format_exception(caught.value)) <= TEXT_LIMIT
+
+
+def test_a_long_chain_is_cut() -> None:
+    """Of many causes the last are shown."""
+    error: Exception = KeyError("0")
+    for number in range(1, 10):
+        later = ValueError(str(number))
+        later.__cause__ = error
+        error = later
+    text = format_exception(error)
+    assert "(earlier exceptions not shown)" in text
+    assert "ValueError: 9" in text
+    assert "KeyError" not in text
+
+
+def test_from_none_hides_the_context() -> None:
+    """Who says `from None` means it."""
+    try:
+        try:
+            raise KeyError("old")
+        except KeyError:
+            raise ValueError("new") from None
+    except ValueError as error:
+        text = format_exception(error)
+    assert "while that was handled" not in text
+    assert text.endswith("ValueError: new")
+
+
+def test_a_frame_that_cannot_be_shown_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure while a traceback is written costs the values, not the line."""
+
+    def fail(*args: object) -> None:
+        raise RuntimeError("no source")
+
+    monkeypatch.setattr(tracebacks, "_listing", fail)
+    with pytest.raises(ConnectionError) as caught:
+        connect("hunter2")
+    text = format_exception(caught.value)
+    assert "in connect (RuntimeError('no source'))" in text
+    assert "hunter2" not in text
+
+
+def test_code_without_a_file_is_shown_without_source() -> None:
+    """What was compiled from a text has a name and a line."""
+    with pytest.raises(ZeroDivisionError) as caught:
+        exec(compile("def f(n):\n    return n / 0\nf(1)", "made.py", "exec"), {})
+    assert 'File "made.py", line 2, in f' in format_exception(caught.value)
+
+
+def test_attributes_are_shown_without_running_properties() -> None:
+    """Looking has no effect: a property is not called."""
+
+    class Account:
+        def __init__(self) -> None:
+            self.balance = 5
+            self.api_key = "hunter2"
+
+        @property
+        def owner(self) -> str:
+            raise AssertionError("called")
+
+        def close(self) -> None:
+            if self.balance or self.owner or self.api_key:
+                raise ValueError("not empty")
+
+    with pytest.raises(ValueError, match="not empty") as caught:
+        Account().close()
+    text = format_exception(caught.value)
+    assert "self.balance = 5" in text
+    assert "self.api_key = ***" in text
+    assert "self.owner =" not in text

@@ -1,0 +1,95 @@
+"""safe_calls.py"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from loguru import logger
+from loguru._logger import Logger
+
+from my_service import safe_calls
+from tests.conftest import Log
+
+
+class Unformattable:
+    """Refuses to be formatted, but has a text."""
+
+    def __format__(self, spec: str) -> str:
+        raise TypeError(spec)
+
+    def __str__(self) -> str:
+        return "text"
+
+
+@pytest.fixture
+def handler() -> Iterator[list[int]]:
+    """A handler of the user's that raises, added after ours; its id is in the list."""
+
+    def write(message: Any) -> None:
+        raise OSError("disk full")
+
+    added = [logger.add(write, catch=False)]
+    yield added
+    logger.remove(added[0])
+
+
+def test_loguru_still_has_the_method() -> None:
+    """Every log call passes `Logger._log`: if this fails, Loguru has changed, and `install` must."""
+    assert Logger._log is safe_calls._log
+    names = safe_calls._loguru_log.__code__.co_varnames
+    assert names[:7] == (
+        "self", "level", "from_decorator", "options", "message", "args", "kwargs"
+    )  # fmt: skip
+    assert len(logger._options) == 9  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("message", "args", "fields", "text"),
+    [
+        ("{}", (1,), {}, "1"),
+        ("{} {}", (1, 2), {}, "1 2"),
+        ("{1} {0}", (1, 2), {}, "2 1"),
+        ("{a!r:>5}|{b:.1f}", (), {"a": "x", "b": 1}, "  'x'|1.0"),
+        ("{a.b} {a[0]} {{a}} {} {7}", (), {"a": 1}, "{a.b} {a[0]} {{a}} {} {7}"),
+        ("{a", (), {"a": 1}, "{a"),
+        ("a}", (), {"a": 1}, "a}"),
+        ("100%", ("lost",), {}, "100% ['lost']"),
+        ("{0}", ("a", "b"), {}, "a ['b']"),
+        ("{token}", (), {"token": "hunter2"}, "***"),
+        ("{a:d}", (), {"a": "no number"}, "no number"),
+        ("{a}", (), {"a": Unformattable()}, "text"),
+    ],
+)
+def test_placeholders(
+    message: str, args: tuple[Any, ...], fields: dict[str, Any], text: str, log: Log
+) -> None:
+    """What Loguru documents works, nothing else is touched, and no argument is lost."""
+    logger.info(message, *args, **fields)
+    assert log()[0]["message"] == text
+
+
+def test_lazy_arguments_may_fail(log: Log) -> None:
+    """An argument that is computed late tells why it is not there."""
+    logger.opt(lazy=True).info("{a}", a=lambda: 1 // 0)
+    assert log()[0]["a"] == "<ZeroDivisionError: integer division or modulo by zero>"
+
+
+def test_a_refused_call_is_an_error(log: Log) -> None:
+    """A call that Loguru cannot take keeps its message and its fields, and says what was wrong."""
+    logger.log("NOPE", "text", n=1)
+    [line] = log()
+    assert (line["level"], line["message"], line["n"]) == ("ERROR", "text", 1)
+    assert line["log_error"] == "ValueError: Level 'NOPE' does not exist"
+
+
+@pytest.mark.usefixtures("handler")
+def test_a_handler_that_raises_costs_no_line(log: Log) -> None:
+    """Neither a second line nor an exception comes of a handler that fails behind ours."""
+    logger.info("text")
+    logger.log("NOPE", "refused")
+    assert [line["message"] for line in log()] == ["text", "refused"]
+
+
+def test_nothing_is_written_outside_of_a_call() -> None:
+    """A line that no call waits for is nobody's."""
+    safe_calls.mark_written()

@@ -1,0 +1,44 @@
+"""source_masking.py"""
+
+import pytest
+
+from my_service.source_masking import mask_source
+
+
+@pytest.mark.parametrize(
+    ("source", "masked"),
+    [
+        ("password = 'a'", "password = '***'"),
+        ("password: str = 'a' + b'c'", "password: str = '***' + '***'"),
+        ("self.token += 'a'", "self.token += '***'"),
+        ("x['api_key'], y = 'a', 1", "x['api_key'], y = '***', 1"),
+        ("if (secret := 'a'): pass", "if (secret := '***'): pass"),
+        ("call(n='a', token=f'b{c}')", "call(n='a', token='***')"),
+        ("{'token': 'a', 'n': 'b', **c}", "{'token': '***', 'n': 'b', **c}"),
+        ("if password == 'a': pass", "if password == '***': pass"),
+        ("x = ('token', 'a'), ['n', 'b']", "x = ('token', '***'), ['n', 'b']"),
+        ("environ.get('DB_PASSWORD', 'a')", "environ.get('DB_PASSWORD', '***')"),
+        (
+            "def f(a, token='b', *, pwd='c', n='d'): ...",
+            "def f(a, token='***', *, pwd='***', n='d'): ...",
+        ),
+        ("x = 'postgres://a:b@c/d'", "x = 'postgres://a:***@c/d'"),
+        ("x = f'password=a {b}'", "x = '***'"),
+        ("x = f'{a} is fine'", "x = f'{a} is fine'"),
+        ("pin_secret = 123456", "pin_secret = '***'"),
+        ("token = tokens[0]", "token = tokens[0]"),
+        ("x = 'ü'; token = 'a'  # token=b", "x = 'ü'; token = '***'  # token=***"),
+        ("    token = '''a\n    b'''\n    x = 1", "    token = '***'\n\n    x = 1"),
+        ("token: str", "token: str"),
+        ("else: password='a'", "else: password='***'"),
+    ],
+)
+def test_literals(source: str, masked: str) -> None:
+    """What is written under a secret name is masked, and every line stays in its place."""
+    assert mask_source(source) == masked
+    assert mask_source(source).count("\n") == source.count("\n")
+
+
+def test_nothing() -> None:
+    """No source is no source."""
+    assert mask_source("") == ""
