@@ -4,17 +4,18 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 from fastapi import FastAPI
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 
 from .config import EnvironmentSettings, settings
 
 
-def _dsn(value: SecretStr) -> SecretStr:
+def _dsn(value: str) -> str:
     """Refuse what the SDK would refuse, before anything else is started."""
-    # Whoever has no DSN never imports the SDK.
-    from sentry_sdk.utils import Dsn
+    if value:
+        # Whoever has no DSN never imports the SDK.
+        from sentry_sdk.utils import Dsn
 
-    Dsn(value.get_secret_value())
+        Dsn(value)
     return value
 
 
@@ -24,14 +25,14 @@ Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, description="a nu
 class SentrySettings(EnvironmentSettings):
     """What is read from the environment, by the names that Sentry's own documents use."""
 
-    sentry_dsn: (
-        Annotated[
-            SecretStr,
-            AfterValidator(_dsn),
-            Field(description="a DSN as Sentry shows it: https://<key>@<host>/<project number>"),
-        ]
-        | None
-    ) = None
+    sentry_dsn: Annotated[
+        str,
+        AfterValidator(_dsn),
+        Field(
+            repr=False,
+            description="a DSN as Sentry shows it: https://<key>@<host>/<project number>",
+        ),
+    ] = ""
     sentry_environment: str = settings.env
     sentry_release: str = ""
     sentry_sample_rate: Rate = 1
@@ -46,7 +47,7 @@ def add_sentry(app: FastAPI, settings: SentrySettings | None = None) -> None:
 
         sentry_reporting.start(
             app,
-            dsn=settings.sentry_dsn.get_secret_value(),
+            dsn=settings.sentry_dsn,
             environment=settings.sentry_environment,
             release=settings.sentry_release or _version(),
             sample_rate=settings.sentry_sample_rate,
