@@ -36,7 +36,7 @@ class SentrySettings(EnvironmentSettings):
     sentry_environment: str = settings.env
     sentry_release: str = ""
     sentry_sample_rate: Rate = 1
-    sentry_traces_sample_rate: Rate | None = None
+    sentry_traces_sample_rate: Rate = 0
 
 
 def add_sentry(app: FastAPI, settings: SentrySettings | None = None) -> None:

@@ -37,6 +37,8 @@ EXCEPTIONS_LIMIT = 10
 # Lengths of texts and of lists with which an event is tried, until it fits.
 _SIZES = ((2_000, 60), (500, 15), (150, 6), (50, 3))
 
+_KEPT = ("trace", "request_id")  # whatever else has to go
+
 _LEVELS = {
     "TRACE": "debug",
     "DEBUG": "debug",
@@ -231,6 +233,10 @@ def _masked(name: str, value: Any, secrets: set[str]) -> Any:
         return {"values": [_masked("breadcrumb", crumb, secrets) for crumb in value["values"]]}
     if name == "spans":
         return [_masked("span", span, secrets) for span in value]
+    if name == "contexts":
+        # The SDK itself reads the trace from an event that is ready.
+        first = {"trace": value.get("trace", {})}
+        return first | {name: _masked("context", value[name], secrets) for name in value}
     value = Encoder().plain(value)
     return _scrubbed(value, secrets) if isinstance(value, dict | list) else value
 
@@ -242,9 +248,10 @@ def _fitted(event: Event) -> Event:
         if len(json_dumps(parts)) <= EVENT_LIMIT:
             return cast("Event", parts)
         parts = {name: _shrunk(value, length, items) for name, value in parts.items()}
-    for name in ("extra", "breadcrumbs", "contexts", "user"):
+    for name in ("extra", "breadcrumbs", "contexts", "user", "tags"):
         if len(json_dumps(parts)) > EVENT_LIMIT:
-            parts.pop(name, None)
+            part = parts.pop(name, {})
+            parts |= {name: {key: part[key] for key in _KEPT if key in part}}
     return cast("Event", parts)
 
 
