@@ -1,21 +1,15 @@
-"""An application that fails in every way, for a client that calls it without a server."""
+"""Routes that fail, each in its own way."""
 
 import asyncio
 import gc
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any
 
 from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, WebSocket
 from fastapi.responses import StreamingResponse
 from loguru import logger
-
-from my_service import resources
-from my_service.exception_handlers import add_exception_handlers
-from my_service.middleware import Service
-from tests.conftest import connect
 
 router = APIRouter(prefix="/shop")
 
@@ -130,44 +124,15 @@ async def missing() -> None:
     raise HTTPException(404)
 
 
-def make_app(*, debug: bool = False) -> Service:
-    """Return the application."""
-    app = Service(debug=debug, lifespan=resources.lifespan)
-    add_exception_handlers(app)
-    app.include_router(router)
-    return app
-
-
-async def get(app: Service, path: str) -> None:
-    """Ask for a path; a response that breaks off is an AssertionError of the client."""
-    with suppress(AssertionError):
-        async with connect(app) as client:
-            await client.get(path)
-
-
-async def open_websocket(app: Service, path: str) -> None:
-    """Open a WebSocket and wait until it ends."""
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Any) -> None:
-        pass
-
-    scope = {"type": "websocket", "path": path, "query_string": b"", "headers": [], "scheme": "ws"}
-    await app({**scope, "http_version": "1.1", "subprotocols": []}, receive, send)
-
-
-async def in_thread(_: Service) -> None:
-    """Let a thread crash."""
+@router.get("/thread/{number}")
+def in_thread() -> None:
     thread = threading.Thread(target=fail, args=["a thread"])
     thread.start()
-    await asyncio.to_thread(thread.join)
+    thread.join()
 
 
-async def in_lost_task(_: Service) -> None:
-    """Let a task fail that nobody awaits."""
-
+@router.get("/lost-task/{number}")
+async def in_lost_task() -> None:
     async def task() -> None:
         fail("a lost task")
 
@@ -178,45 +143,22 @@ async def in_lost_task(_: Service) -> None:
     gc.collect()
 
 
-async def at_start(app: Service) -> None:
-    """Let the start-up fail; the lifespan around this has its own."""
-
-    async def startup() -> None:
-        fail("the start-up")
-
-    original = resources.startup
-    resources.startup = startup
-    try:
-        with suppress(RuntimeError):
-            async with resources.lifespan(app):
-                pass
-    finally:
-        resources.startup = original
-
-
-def asking(path: str) -> Callable[[Service], Awaitable[None]]:
-    """Return what asks for a path under the prefix of the router."""
-    return lambda app: get(app, f"/shop/{path}/7")
-
-
-# What happens once, and is one event.
-FAILURES: dict[str, Callable[[Service], Awaitable[None]]] = {
-    **{
-        path: asking(path)
-        for path in (
-            "async", "sync", "stream", "background", "teardown", "answered", "logged-then-answered",
-            "logged-then-raised", "told-then-raised", "logger-error", "logger-exception",
-            "logging-error", "logging-exception",
-        )
-    },
-    "websocket": lambda app: open_websocket(app, "/shop/websocket/7"),
-    "thread": in_thread,
-    "lost-task": in_lost_task,
-    "start-up": at_start,
-}  # fmt: skip
-# What clients do wrong.
-NO_FAILURES = {
-    "404": asking("missing"),
-    "422": lambda app: get(app, "/shop/typed/x"),
-    "nowhere": lambda app: get(app, "/nowhere"),
-}
+# What is one event when it is asked for, and what is none.
+FAILURES = [
+    "answered",
+    "async",
+    "background",
+    "logged-then-answered",
+    "logged-then-raised",
+    "logger-error",
+    "logger-exception",
+    "logging-error",
+    "logging-exception",
+    "lost-task",
+    "stream",
+    "sync",
+    "teardown",
+    "thread",
+    "told-then-raised",
+]
+NO_FAILURES = ["/shop/missing/7", "/shop/typed/x", "/nowhere"]

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import pytest
 import sentry_sdk
-from failing import FAILURES, make_app
+from failing import router
 from fastapi import Header, HTTPException, Request
 from loguru import logger
 from pydantic import BaseModel
@@ -23,6 +23,13 @@ from tests.conftest import Log, connect
 
 CANARY = "canary-7f3a"
 LIMIT = 50_000
+
+
+def make_app() -> Service:
+    """Return an application that fails."""
+    app = Service()
+    app.include_router(router)
+    return app
 
 
 async def test_lines_of_32_requests_do_not_mix(report: Report) -> None:
@@ -58,7 +65,8 @@ async def test_lines_of_32_requests_do_not_mix(report: Report) -> None:
 async def test_a_background_task_shows_its_request(report: Report) -> None:
     """The request line is among the earlier lines, without what tells of a person."""
     recorder = report(app := make_app())
-    await FAILURES["background"](app)
+    async with connect(app) as client:
+        await client.get("/shop/background/7")
     [event] = recorder.events
     [line] = event["breadcrumbs"]["values"]
     assert (line["message"], line["data"]["status_code"]) == ("log request", 200)
