@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -37,7 +38,8 @@ from my_service.server import run
 @app.post("/secrets/{number}")
 def secrets(request: Request, token: str) -> None:
     db_password = token
-    logger.info("before", url=f"postgres://ann:{db_password}@db", pairs=[("Authorization", request.headers["authorization"])])
+    pairs = [("Authorization", request.headers["authorization"])]
+    logger.info("before", url=f"postgres://ann:{db_password}@db", pairs=pairs)
     fail(f"password={db_password}, {token}")
 
 async def startup() -> None:
@@ -105,15 +107,16 @@ def project(install: Callable[[str], Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def receiver(tmp_path_factory: pytest.TempPathFactory) -> Generator[Bugsink]:
-    """A server for the events, which is stopped in the end."""
-    folder = tmp_path_factory.mktemp("bugsink")
-    server, process = bugsink.start(bugsink.install(folder), folder)
-    try:
-        yield server
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+def receiver() -> Generator[Bugsink]:
+    """A server for the events; in the end nothing is left of it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        server, process = bugsink.start(bugsink.install(folder), folder)
+        try:
+            yield server
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
 
 
 def ask_for_failures(service: Service) -> dict[str, str]:
