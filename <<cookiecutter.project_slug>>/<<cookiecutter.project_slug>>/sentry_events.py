@@ -37,6 +37,16 @@ EXCEPTIONS_LIMIT = 10
 # Lengths of texts and of lists with which an event is tried, until it fits.
 _SIZES = ((2_000, 60), (500, 15), (150, 6), (50, 3))
 
+_HARMLESS = (
+    "environment",
+    "event_id",
+    "level",
+    "logentry",
+    "platform",
+    "release",
+    "timestamp",
+    "transaction",
+)
 _KEPT = ("trace", "request_id")  # whatever else has to go
 
 _LEVELS = {
@@ -132,9 +142,9 @@ def _exceptions(error: BaseException, handled: bool, secrets: set[str]) -> list[
 
 
 def _related(error: BaseException) -> Iterator[tuple[str, BaseException]]:
-    if error.__cause__:
+    if error.__cause__ is not None:
         yield "__cause__", error.__cause__
-    elif error.__context__ and not error.__suppress_context__:
+    elif error.__context__ is not None and not error.__suppress_context__:
         yield "__context__", error.__context__
     if isinstance(error, BaseExceptionGroup):
         for number, member in enumerate(error.exceptions):
@@ -217,6 +227,12 @@ def complete(event: Event, error: BaseException | None, *, handled: bool) -> Eve
     if exceptions:
         event["exception"] = {"values": exceptions}
     return _fitted(event)
+
+
+def reduced(event: Event) -> Event:
+    """Return what is known to be harmless of an event that could not be completed."""
+    parts = cast("dict[str, Any]", event)
+    return cast("Event", {name: parts[name] for name in _HARMLESS if name in parts})
 
 
 def masked(event: Event, secrets: set[str] | None = None) -> Event:

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from . import safe_calls
 from .context import RequestContext, current_request
 from .route import UNMATCHED, route_template
-from .sentry_events import breadcrumbs, complete, fields_of, logentry, masked, request_of
+from .sentry_events import breadcrumbs, complete, fields_of, logentry, masked, reduced, request_of
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -177,7 +177,11 @@ def _before_send(event: Event, hint: Hint) -> Event | None:
         lines = _kept[request].lines if request in _kept else ()
         own = cast(dict[str, Any], event.get("breadcrumbs") or {}).get("values", [])
         event["breadcrumbs"] = {"values": [*own, *breadcrumbs(lines)]}
-    return complete(event, error, handled=hint.get("handled", True))
+    try:
+        return complete(event, error, handled=hint.get("handled", True))
+    except Exception as problem:
+        logger.warning("an event could not be completed", error=problem)
+        return reduced(event)
 
 
 def _before_send_transaction(event: Event, hint: Hint) -> Event:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import logging
+import re
 import subprocess
 import sys
 from typing import Annotated
@@ -19,7 +20,7 @@ from recording import DSN, Report, report_fixture  # noqa: F401
 from my_service.logging import bind_request
 from my_service.middleware import Service
 from my_service.sentry import SentrySettings
-from tests.conftest import Log, connect
+from tests.conftest import PROJECT, Log, connect
 
 CANARY = "canary-7f3a"
 LIMIT = 50_000
@@ -308,6 +309,17 @@ def test_size_of_what_the_sdk_is_told(report: Report) -> None:
 
 
 # --- Settings
+
+
+def test_variables_are_documented() -> None:
+    """sample.env and the table of the README name what is read."""
+    names = {name.upper() for name in SentrySettings.model_fields}
+    for file, pattern in (
+        ("sample.env", r"^#(SENTRY_\w+)="),
+        ("README.md", r"^\| `(SENTRY_\w+)` \|"),
+    ):
+        text = (PROJECT / file).read_text("utf-8")
+        assert set(re.findall(pattern, text, re.MULTILINE)) == names
 
 
 def test_release_and_environment(report: Report) -> None:

@@ -199,6 +199,36 @@ def test_what_cannot_be_reported(report: Report, monkeypatch: pytest.MonkeyPatch
     assert lines == ["something", "no event could be made"]
 
 
+def test_what_cannot_be_completed(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is reported with the little that is known."""
+    recorder = report()
+    monkeypatch.setattr(sentry_reporting, "complete", lambda *_, **__: 1 / 0)
+    logger.error("something", password="hunter2")
+    [event] = recorder.events
+    assert event["logentry"] == {"message": "something"}
+    assert "extra" not in event
+
+
+class HostileError(Exception):
+    """An exception that answers no question."""
+
+    def __str__(self) -> str:
+        raise self
+
+    __repr__ = __str__
+
+
+def test_hostile_exceptions(report: Report) -> None:
+    """An exception that cannot be shown is an event all the same."""
+    recorder = report()
+    try:
+        raise ValueError from HostileError()
+    except ValueError:
+        logger.exception("failed")
+    [event] = recorder.events
+    assert [value["type"] for value in event["exception"]["values"]] == ["HostileError", "ValueError"]
+
+
 # --- The SDK's own worker, and the end
 
 
