@@ -226,7 +226,10 @@ def test_hostile_exceptions(report: Report) -> None:
     except ValueError:
         logger.exception("failed")
     [event] = recorder.events
-    assert [value["type"] for value in event["exception"]["values"]] == ["HostileError", "ValueError"]
+    assert [value["type"] for value in event["exception"]["values"]] == [
+        "HostileError",
+        "ValueError",
+    ]
 
 
 # --- The SDK's own worker, and the end
