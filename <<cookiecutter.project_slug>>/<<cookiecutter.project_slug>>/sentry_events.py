@@ -16,13 +16,13 @@ from .encoding import Encoder, clean, cut, plain
 from .exchange import describe
 from .redaction import redact, scrub
 from .tracebacks import (
-    FRAMES_FIRST,
-    FRAMES_LAST,
     SOURCE_LINES,
     entries,
     frame_info,
+    held_secrets,
     is_own,
-    message_of,
+    message_lines,
+    shown_entries,
 )
 
 if TYPE_CHECKING:
@@ -126,8 +126,8 @@ def _breadcrumb(fields: dict[str, Any]) -> dict[str, Any]:
 # --- Exceptions
 
 
-def _exceptions(error: BaseException, handled: bool, secrets: set[str]) -> list[dict[str, Any]]:
-    """Return `error` with what led to it and what it consists of, itself at the end."""
+def _exceptions(error: BaseException, handled: bool) -> list[tuple[BaseException, dict[str, Any]]]:
+    """Return `error` with what led to it and what it consists of, and how each is linked."""
     found: list[tuple[BaseException, dict[str, Any]]]
     found = [(error, {"type": "generic", "handled": handled, "exception_id": 0})]
     for number, (known, mechanism) in enumerate(found):
@@ -137,8 +137,7 @@ def _exceptions(error: BaseException, handled: bool, secrets: set[str]) -> list[
             if len(found) < EXCEPTIONS_LIMIT and all(other is not seen for seen, _ in found):
                 link = {"exception_id": len(found), "parent_id": number, "source": source}
                 found.append((other, {"type": "chained", **link}))
-    values = [_exception(known, mechanism, secrets) for known, mechanism in reversed(found)]
-    return [_scrubbed(value, secrets) for value in values]
+    return found
 
 
 def _related(error: BaseException) -> Iterator[tuple[str, BaseException]]:
@@ -155,26 +154,22 @@ def _exception(
     error: BaseException, mechanism: dict[str, Any], secrets: set[str]
 ) -> dict[str, Any]:
     kind = type(error)
+    # Known secrets first: of a value with blanks the rule for free text would leave a part.
+    text = "\n".join(redact(scrub(line, secrets)) for line in message_lines(error))
     value = {
         "type": kind.__qualname__,
         "module": kind.__module__,
-        "value": cut(message_of(error).partition(": ")[2], 2_000),
+        "value": cut(text.partition(": ")[2], 2_000),
         "mechanism": mechanism,
     }
-    if frames := [_frame(entry, secrets) for entry in _shown(error.__traceback__)]:
+    found = list(entries(error.__traceback__))
+    shown = {*shown_entries(found), *found[-1:]}  # where it was raised, too
+    if frames := [_frame(entry) for entry in found if entry in shown]:
         value["stacktrace"] = {"frames": frames}
-    return value
+    return cast(dict[str, Any], _scrubbed(value, secrets))
 
 
-def _shown(tb: TracebackType | None) -> list[TracebackType]:
-    """Return the frames of the user's code, and the last one, where it was raised."""
-    found = list(entries(tb))
-    own = [entry for entry in found if is_own(entry.tb_frame.f_code)]
-    shown = {*own[:FRAMES_FIRST], *own[-FRAMES_LAST:], *found[-1:]}
-    return [entry for entry in found if entry in shown]
-
-
-def _frame(entry: TracebackType, secrets: set[str]) -> dict[str, Any]:
+def _frame(entry: TracebackType) -> dict[str, Any]:
     code, module = entry.tb_frame.f_code, entry.tb_frame.f_globals.get("__name__")
     frame: dict[str, Any] = {
         "filename": filename_for_module(module, code.co_filename),
@@ -185,7 +180,7 @@ def _frame(entry: TracebackType, secrets: set[str]) -> dict[str, Any]:
     }
     if frame["in_app"]:
         with suppress(Exception):  # a frame that cannot be read must not cost the event
-            info = frame_info(entry, secrets)
+            info = frame_info(entry)
             frame["vars"] = {name: repr(value) for name, value in info.assignments.items()}
             frame |= _source(info, entry.tb_lineno or 0)
     return frame
@@ -221,11 +216,12 @@ def _scrubbed(value: Any, secrets: set[str]) -> Any:
 
 def complete(event: Event, error: BaseException | None, *, handled: bool) -> Event:
     """Return an event with its exception, masked and short enough."""
-    secrets: set[str] = set()
-    exceptions = _exceptions(error, handled, secrets) if error is not None else []
+    found = _exceptions(error, handled) if error is not None else []
+    secrets = {secret for known, _ in found for secret in held_secrets(known)}
     event = masked(event, secrets)
-    if exceptions:
-        event["exception"] = {"values": exceptions}
+    if found:
+        values = [_exception(known, mechanism, secrets) for known, mechanism in reversed(found)]
+        event["exception"] = {"values": values}
     return _fitted(event)
 
 

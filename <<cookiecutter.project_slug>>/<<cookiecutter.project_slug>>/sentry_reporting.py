@@ -116,7 +116,7 @@ def _listen(record: Record) -> None:
 
 def _report(record: Record, kept: _Kept) -> None:
     error = record["exception"].value if record["exception"] else None
-    if error is None:
+    if not isinstance(error, BaseException):
         if kept.has_event and "status_code" in record["extra"]:
             return  # this is how the failure was answered that the event tells of
         # Logged without the exception that is being handled: it is what went wrong all the same.

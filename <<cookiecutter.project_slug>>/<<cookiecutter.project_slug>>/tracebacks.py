@@ -44,7 +44,8 @@ _MISSING = object()
 def format_exception(exception: BaseException) -> str:
     """Return `exception` as text: causes, notes and groups included, cut at `TEXT_LIMIT`."""
     # First all secrets: those of one frame can be in the message of another exception.
-    secrets = {secret for related in _related(exception, CHAIN_LIMIT) for secret in held_secrets(related)}
+    related = _related(exception, CHAIN_LIMIT)
+    secrets = {secret for known in related for secret in held_secrets(known)}
     text = "\n".join(_chain(exception, secrets, CHAIN_LIMIT))
     return cut(scrub(encodable(text), secrets), TEXT_LIMIT)
 
