@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,13 @@ import psutil
 from bench.load import Connection, percentile
 
 TEMPLATE = Path(__file__).parents[1]
-NAMES = ("bare", "reference", "service")
+NAMES = ("bare", "reference", "service", "all options")
+# The service without Sentry, with the option, and with what the SDK itself does.
+SENTRY_NAMES = ("service", "use_sentry", "SDK's integrations")
+# A project that these need; all others need no option.
+WITH_OPTIONS = ("all options", "use_sentry", "SDK's integrations")
+OPTIONS = [name for name in json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
+           if name.startswith("use_")]  # fmt: skip
 CONNECTIONS = 8
 REQUESTS = 1_000  # of each connection
 REPEATS = 1
@@ -34,7 +40,9 @@ def main() -> None:
         bench = Bench(Path(folder))
         bench.install()
         print(f"{platform.python_implementation()} {platform.python_version()}, {machine()}\n")
-        print_table("in process, CPU µs for one", bench.in_process(), above_bare=True)
+        in_process = bench.in_process(NAMES)
+        print_table("in process, CPU µs for one", in_process, above_bare=True)
+        print_table("Sentry, CPU µs for one", bench.in_process(SENTRY_NAMES), above_first=True)
         print_table("behind Hypercorn", asyncio.run(bench.behind_server()))
         print_table("1,000 failures beside good requests", asyncio.run(bench.beside_failures()))
         print_table("start", asyncio.run(bench.starts()))
@@ -54,10 +62,10 @@ class Bench:
 
     folder: Path
 
-    @property
-    def python(self) -> Path:
-        """The interpreter of the rendered project."""
-        return self.folder / "my_service/.venv/bin/python"
+    def python(self, name: str) -> Path:
+        """Return the interpreter of the rendered project that an application needs."""
+        folder = "all" if name in WITH_OPTIONS else "none"
+        return self.folder / folder / "my_service/.venv/bin/python"
 
     @property
     def variables(self) -> dict[str, str]:
@@ -65,20 +73,20 @@ class Bench:
         return os.environ | {"ENV": "production", "PYTHONPATH": str(TEMPLATE)}
 
     def install(self) -> None:
-        """Render the default project and install it."""
+        """Render the default project and one with all options, and install them."""
         tools = Path(sys.executable).parent
-        render: list[str | Path] = [tools / "cookiecutter", TEMPLATE, "--no-input"]
-        render += ["--output-dir", self.folder]
-        subprocess.run(render, check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(
-            [tools / "uv", "sync", "--quiet"], cwd=self.folder / "my_service", check=True
-        )
+        for name, answers in (("none", []), ("all", [f"{option}=yes" for option in OPTIONS])):
+            render: list[str | Path] = [tools / "cookiecutter", TEMPLATE, "--no-input", *answers]
+            render += ["--output-dir", self.folder / name]
+            subprocess.run(render, check=True, stdout=subprocess.DEVNULL)
+            project = self.folder / name / "my_service"
+            subprocess.run([tools / "uv", "sync", "--quiet"], cwd=project, check=True)
 
-    def in_process(self) -> Figures:
+    def in_process(self, names: Sequence[str]) -> Figures:
         """CPU time of one request, without a server."""
-        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
+        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in names}
         for _ in range(REPEATS):
-            for name in NAMES:
+            for name in names:
                 printed = self._run_in_process(name)
                 rounds[name].append(json.loads(printed))
         return {name: median(measured) for name, measured in rounds.items()}
@@ -86,7 +94,7 @@ class Bench:
     def _run_in_process(self, name: str) -> str:
         with (self.folder / "log").open("w") as log:
             return subprocess.run(
-                [self.python, "-m", "bench.in_process", name],
+                [self.python(name), "-m", "bench.in_process", name],
                 cwd=self.folder, env=self.variables, stdout=subprocess.PIPE, stderr=log,
                 text=True, check=True,
             ).stdout  # fmt: skip
@@ -133,7 +141,7 @@ class Bench:
         port = free_port()
         with (self.folder / "log").open("w") as log:
             process = psutil.Popen(
-                [self.python, "-m", "bench.served", name, str(port)],
+                [self.python(name), "-m", "bench.served", name, str(port)],
                 cwd=self.folder, env=self.variables, stdout=log, stderr=log,
             )  # fmt: skip
         try:
@@ -200,7 +208,9 @@ def median(measured: list[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(one[name] for one in measured) for name in measured[0]}
 
 
-def print_table(title: str, figures: Figures, *, above_bare: bool = False) -> None:
+def print_table(
+    title: str, figures: Figures, *, above_bare: bool = False, above_first: bool = False
+) -> None:
     """Print figures as a Markdown table, with their ratios to those of the first application."""
     first, *others = figures
     print_row(title, *figures, *(f"{name} / {first}" for name in others))
@@ -211,8 +221,12 @@ def print_table(title: str, figures: Figures, *, above_bare: bool = False) -> No
         print_row(name, *map(number, values), *ratios)
         if above_bare:
             above = [value - base for value in values[1:]]
-            part = f"{above[1] / above[0]:.2f} of the reference"
-            print_row("… above bare", "", *map(number, above), "", part)
+            parts = [f"{one / above[0]:.2f} of the reference" for one in above[1:]]
+            print_row("… above bare", "", *map(number, above), "", *parts)
+        if above_first:
+            above = [value - base for value in values[1:]]
+            part = f"{above[0] / above[-1]:.2f} of {others[-1]}"
+            print_row("… added", "", *map(number, above), part, "")
     print()
 
 

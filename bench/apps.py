@@ -4,6 +4,9 @@
 - `reference`: what most services do: BaseHTTPMiddleware, Loguru's default format, `print` of a JSON
   line to standard error, stackprinter over the whole traceback.
 - `service`: the rendered project.
+- `all options`: the same with all of them, reporting to Sentry.
+- `use_sentry`: with that one only.
+- `SDK's integrations`: what one line of Sentry's documents gives instead, for the same service.
 """
 
 import sys
@@ -15,6 +18,8 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from loguru import logger
+
+DSN = "http://public@127.0.0.1:9/1"
 
 # As many routers as the project has.
 hello, health, router = APIRouter(), APIRouter(prefix="/health"), APIRouter()
@@ -65,7 +70,7 @@ async def quiet_failure() -> Response:
 
 def application(name: str) -> FastAPI:
     """Return one of the applications, its log set up."""
-    app = {"bare": FastAPI, "reference": reference, "service": service}[name]()
+    app = APPLICATIONS[name]()
     for included in (router, hello, health):
         app.include_router(included)
     return app
@@ -79,6 +84,32 @@ def service() -> FastAPI:
     app = Service()
     add_exception_handlers(app)
     return app
+
+
+def use_sentry() -> FastAPI:
+    """The rendered project's application with its Sentry option."""
+    import sentry_sdk
+
+    from my_service.sentry import SentrySettings, add_sentry
+
+    app = service()
+    add_sentry(app, SentrySettings(sentry_dsn=DSN))
+    # What is sent costs the same, whoever made it.
+    sentry_sdk.get_client().transport = None
+    return app
+
+
+def sdk_integrations() -> FastAPI:
+    """The rendered project's application under the SDK's automatic integrations."""
+    import sentry_sdk
+
+    sentry_sdk.init(DSN)
+    sentry_sdk.get_client().transport = None
+    return service()
+
+
+# Options that need a call in the wiring are added here.
+all_options = use_sentry
 
 
 def reference() -> FastAPI:
@@ -138,3 +169,13 @@ async def log_request(
     response.headers["X-Request-ID"] = request_id
     response.headers["X-Processed-Time"] = str(elapsed)
     return response
+
+
+APPLICATIONS: dict[str, Callable[[], FastAPI]] = {
+    "bare": FastAPI,
+    "reference": reference,
+    "service": service,
+    "all options": all_options,
+    "use_sentry": use_sentry,
+    "SDK's integrations": sdk_integrations,
+}

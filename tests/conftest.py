@@ -59,8 +59,10 @@ def install(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Callable[[s
 
     @cache
     def install(combination: str) -> Path:
-        project = render(tmp_path_factory.mktemp("package"), home, **COMBINATIONS[combination])
-        shutil.copytree(CHECKS, project / "checks")
+        options = COMBINATIONS[combination]
+        project = render(tmp_path_factory.mktemp("package"), home, **options)
+        unwanted = shutil.ignore_patterns(*(name for name in options if not options[name]))
+        shutil.copytree(CHECKS, project / "checks", ignore=unwanted)
         for words in (
             ("sync", "--quiet", "--all-groups"),
             ("pip", "install", "--quiet", *EXTRA),

@@ -11,7 +11,18 @@ from typing import Any
 import httpx
 
 # Variables of this process that a service would read as its own settings.
-SETTINGS = ("ENV", "HOST", "PORT", "LOG_", "SHUTDOWN_", "ROOT_PATH", "TRUSTED_", "REDACT", "DOCS")
+SETTINGS = (
+    "ENV",
+    "HOST",
+    "PORT",
+    "LOG_",
+    "SHUTDOWN_",
+    "ROOT_PATH",
+    "TRUSTED_",
+    "REDACT",
+    "DOCS",
+    "SENTRY_",
+)
 
 EVERY_LINE = {"timestamp", "level", "message", "source"}
 REQUEST_LINE = {

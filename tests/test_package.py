@@ -15,11 +15,16 @@ def in_project(project: Path, *words: str) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
-FILES = ["tests", *sorted(f"checks/{path.name}" for path in CHECKS.glob("test_*.py"))]
+def files(combination: str) -> list[str]:
+    """Return what is run in a project: its own tests, heavy ones, and those of its options."""
+    chosen = (name for name, answer in COMBINATIONS[combination].items() if answer)
+    paths = [path for folder in ("", *chosen) for path in (CHECKS / folder).glob("test_*.py")]
+    return ["tests", *sorted(f"checks/{path.relative_to(CHECKS).as_posix()}" for path in paths)]
 
 
-@pytest.mark.parametrize("tests", FILES)
-@pytest.mark.parametrize("combination", THOROUGH)
+@pytest.mark.parametrize(
+    ("combination", "tests"), [(name, tests) for name in THOROUGH for tests in files(name)]
+)
 def test_tests(combination: str, tests: str, install: Callable[[str], Path]) -> None:
     """The tests that a user keeps pass, and so does each file of heavy ones."""
     in_project(

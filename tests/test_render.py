@@ -78,10 +78,18 @@ PATHS = {
 }
 
 # What each option adds to them.
-OPTION_PATHS: dict[str, set[str]] = {}
+OPTION_PATHS: dict[str, set[str]] = {
+    "use_sentry": {
+        "my_service/route.py",
+        "my_service/sentry.py",
+        "my_service/sentry_events.py",
+        "my_service/sentry_reporting.py",
+        "tests/test_sentry.py",
+    },
+}
 
 # What would tell of an option in a project without it.
-TRACES: dict[str, str] = {}
+TRACES: dict[str, str] = {"use_sentry": "sentry|dsn="}
 
 RENDERS: dict[str, dict[str, str | bool]] = {
     **{f"options-{name}": {**options} for name, options in COMBINATIONS.items()},

@@ -3,12 +3,15 @@
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from starlette.types import Scope
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class RequestContext:
-    """One request: its id, the fields bound to its lines, and whether its success is only for DEBUG."""
+    """One request: its id, its ASGI scope, the fields bound to its lines, whether it is a probe's."""
 
     request_id: str
+    scope: Scope = field(default_factory=dict)
     fields: dict[str, object] = field(default_factory=dict)
     quiet: bool = False
 

@@ -111,9 +111,9 @@ def log_request(level: str, message: str, fields: Mapping[str, object]) -> None:
     """Write a line of the request log, which every request pays for.
 
     Loguru's own part of a record takes longer than all the rest of the line, so it is only asked
-    where a handler beside ours waits for records.
+    where somebody beside our handler waits for records.
     """
-    if len(logger._core.handlers) > 1:  # type: ignore[attr-defined]
+    if safe_calls.listeners or len(logger._core.handlers) > 1:  # type: ignore[attr-defined]
         logger.opt(depth=1).log(level, message, **fields)
     elif logger.level(level).no >= logger._core.min_level:  # type: ignore[attr-defined]
         caller = sys._getframe(1)

@@ -5,6 +5,9 @@ from .exception_handlers import add_exception_handlers
 from .middleware import Service
 from .resources import lifespan
 from .routers import health, hello
+# <% if cookiecutter.use_sentry %>
+from .sentry import add_sentry
+# <% endif %>
 
 app = Service(
     title=<< cookiecutter.project_name | pystring >>,
@@ -13,6 +16,9 @@ app = Service(
     openapi_url="/openapi.json" if settings.docs else None,
 )
 add_exception_handlers(app)
+# <% if cookiecutter.use_sentry %>
+add_sentry(app)
+# <% endif %>
 
 # The first that matches answers: the busiest first.
 app.include_router(hello.router)

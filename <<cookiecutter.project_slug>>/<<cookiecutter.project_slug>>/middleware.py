@@ -57,7 +57,7 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         self.proxies.apply(scope)
-        context = RequestContext(_request_id(scope) or token_urlsafe(self.request_id_length))
+        context = RequestContext(_request_id(scope) or token_urlsafe(self.request_id_length), scope)
         token = current_request.set(context)
         try:
             await exchange_class(scope, receive, send, context).run(self.app)

@@ -6,17 +6,22 @@ wraps the one method that every log call passes. It is private: `pyproject.toml`
 version, and `tests/test_logging.py` says what broke.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loguru._logger import Logger
 
 from .encoding import plain, to_text
 from .redaction import MASK, is_secret
+
+if TYPE_CHECKING:
+    from loguru import Record
 
 # `{name}`, `{name!r}`, `{name:.2f}`, `{}` and `{0}`, but neither `{{name}}` nor `{name.attribute}`.
 _PLACEHOLDER = re.compile(
@@ -24,6 +29,10 @@ _PLACEHOLDER = re.compile(
 )
 _CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
 
+
+# Called with every record when it is written, in the context of the call; they must not raise.
+# Unlike Loguru's handlers they outlive its `remove()`.
+listeners: list[Callable[[Record], None]] = []
 
 # Whether the log call in progress has its line, in a list for the sink to say so.
 _written: ContextVar[list[bool] | None] = ContextVar("written", default=None)
@@ -52,7 +61,9 @@ def _log(
     args: Any,
     kwargs: Any,
 ) -> None:
-    exception, depth, record, lazy, colors, *others = options
+    exception, depth, record, lazy, colors, raw, capture, patchers, extra = options
+    records: list[Record] = []
+    patchers = [*patchers, records.append] if listeners else patchers
     written: list[bool] = []
     token = _written.set(written)
     try:
@@ -63,20 +74,24 @@ def _log(
             message = to_text(message)
         template = message if record or colors else _Template(message)
         # One frame deeper than Loguru expects: this one.
-        options = (exception, depth + 1, record, lazy, colors, *others)
+        options = (exception, depth + 1, record, lazy, colors, raw, capture, patchers, extra)
         _loguru_log(logger, level, from_decorator, options, template, args, kwargs)
     except Exception as error:
         if not written:
             _log_failed(logger, options, error, str(message), {"args": args, **kwargs})
     finally:
         _written.reset(token)
+    for listener in listeners if records else ():
+        listener(records[-1])
 
 
 def _log_failed(logger: Any, options: Any, error: Exception, message: str, fields: Any) -> None:
     """Write the line of a call that Loguru refused (an unknown level, a bad format) as an ERROR."""
     exception, depth, _, _, _, _, _, patchers, extra = options
     kept = exception if isinstance(exception, BaseException) else None
-    plain = (kept, depth + 1, False, False, False, False, True, (), extra)
+    # Of the patchers only our own: another may be what failed.
+    patchers = patchers[-1:] if listeners else ()
+    plain = (kept, depth + 1, False, False, False, False, True, patchers, extra)
     fields = {**fields, "log_error": f"{type(error).__name__}: {to_text(error)}"}
     with suppress(Exception):  # a handler of the user's that raises again
         _loguru_log(logger, "ERROR", False, plain, _Template(message), (), fields)

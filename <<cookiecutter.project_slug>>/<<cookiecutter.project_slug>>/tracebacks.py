@@ -44,7 +44,8 @@ _MISSING = object()
 def format_exception(exception: BaseException) -> str:
     """Return `exception` as text: causes, notes and groups included, cut at `TEXT_LIMIT`."""
     # First all secrets: those of one frame can be in the message of another exception.
-    secrets = {secret for related in _related(exception, CHAIN_LIMIT) for secret in _held(related)}
+    related = _related(exception, CHAIN_LIMIT)
+    secrets = {secret for known in related for secret in held_secrets(known)}
     text = "\n".join(_chain(exception, secrets, CHAIN_LIMIT))
     return cut(scrub(encodable(text), secrets), TEXT_LIMIT)
 
@@ -67,9 +68,9 @@ def _related(exception: BaseException, limit: int) -> Iterator[BaseException]:
                 yield from _related(member, limit - 1)
 
 
-def _held(exception: BaseException) -> Iterator[str]:
+def held_secrets(exception: BaseException) -> Iterator[str]:
     """Yield the secrets in the variables of an exception's own frames."""
-    for entry in _shown_entries(list(_entries(exception.__traceback__))):
+    for entry in shown_entries([*entries(exception.__traceback__)]):
         encoder = Encoder()
         for name, value in entry.tb_frame.f_locals.items():
             if is_secret(name) or isinstance(value, Mapping | list | tuple | BaseModel):
@@ -87,7 +88,7 @@ def _chain(exception: BaseException, secrets: set[str], limit: int) -> Iterator[
         yield "(earlier exceptions not shown)\n"
     yield from _frames(exception.__traceback__)
     # Known secrets first: of a value with blanks the rule for free text would leave a part.
-    yield "\n".join(redact(scrub(line, secrets)) for line in _message(exception))
+    yield "\n".join(redact(scrub(line, secrets)) for line in message_lines(exception))
     if isinstance(exception, BaseExceptionGroup) and limit:
         yield from _members(exception, secrets, limit - 1)
 
@@ -98,7 +99,7 @@ def _members(group: BaseExceptionGroup[Any], secrets: set[str], limit: int) -> I
         yield from _chain(member, secrets, limit)
 
 
-def _message(exception: BaseException) -> list[str]:
+def message_lines(exception: BaseException) -> list[str]:
     """Return type and text of `exception`, its notes on lines of their own."""
     if isinstance(exception, ValidationError | ValidationException):
         # Their own texts quote the input.
@@ -110,10 +111,10 @@ def _message(exception: BaseException) -> list[str]:
 
 
 def _frames(tb: TracebackType | None) -> Iterator[str]:
-    entries = list(_entries(tb))
-    shown = set(_shown_entries(entries))
+    found = list(entries(tb))
+    shown = set(shown_entries(found))
     folded = 0
-    for entry in entries:
+    for entry in found:
         if entry in shown:
             yield from _fold(folded)
             folded = 0
@@ -121,19 +122,21 @@ def _frames(tb: TracebackType | None) -> Iterator[str]:
         else:
             folded += 1
     yield from _fold(folded)
-    if entries and entries[-1] not in shown:
-        code = entries[-1].tb_frame.f_code
-        yield f'File "{code.co_filename}", line {entries[-1].tb_lineno}, in {code.co_name}'
+    if found and found[-1] not in shown:
+        code = found[-1].tb_frame.f_code
+        yield f'File "{code.co_filename}", line {found[-1].tb_lineno}, in {code.co_name}'
 
 
-def _shown_entries(entries: list[TracebackType]) -> list[TracebackType]:
-    own = [entry for entry in entries if _is_own(entry.tb_frame.f_code)]
+def shown_entries(found: list[TracebackType]) -> list[TracebackType]:
+    """Return the frames of the user's code, of very many the first and the last."""
+    own = [entry for entry in found if is_own(entry.tb_frame.f_code)]
     if len(own) <= FRAMES_FIRST + FRAMES_LAST:
         return own
     return own[:FRAMES_FIRST] + own[-FRAMES_LAST:]
 
 
-def _entries(tb: TracebackType | None) -> Iterator[TracebackType]:
+def entries(tb: TracebackType | None) -> Iterator[TracebackType]:
+    """Yield the frames of a traceback, that of the `raise` last."""
     while tb:
         yield tb
         tb = tb.tb_next
@@ -144,7 +147,8 @@ def _fold(count: int) -> Iterator[str]:
         yield f"… {count} frame{'s'[: count > 1]} not shown\n"
 
 
-def _is_own(code: CodeType) -> bool:
+def is_own(code: CodeType) -> bool:
+    """Tell the user's code from that of libraries and from this package's own plumbing."""
     name = code.co_filename
     if name.startswith(str(_PACKAGE)):
         return name not in _PLUMBING
@@ -156,13 +160,14 @@ def _format_frame(entry: TracebackType) -> str:
         source_lines=SOURCE_LINES, show_vals="like_source", truncate_vals=VALUE_LIMIT, line_wrap=0
     )
     try:
-        return str(formatter(_frame_info(entry))).rstrip("\n") + "\n"
+        return str(formatter(frame_info(entry))).rstrip("\n") + "\n"
     except Exception as error:  # a broken traceback must not cost the line
         code = entry.tb_frame.f_code
         return f'File "{code.co_filename}", line {entry.tb_lineno}, in {code.co_name} ({error!r})\n'
 
 
-def _frame_info(entry: TracebackType) -> FrameInfo:
+def frame_info(entry: TracebackType) -> FrameInfo:
+    """Return the masked source and values of a frame."""
     code = entry.tb_frame.f_code
     listing = _listing(code, entry.tb_lineno or code.co_firstlineno)
     values = {}

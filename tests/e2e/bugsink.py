@@ -1,0 +1,102 @@
+"""Bugsink, a server that takes Sentry's events: in a folder, on loopback, asked by its API."""
+
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.template import command, run
+
+SETTINGS = "\nBUGSINK['PHONEHOME'] = False\n"
+MAKE_PROJECT = """
+from projects.models import Project
+print(Project.objects.create(name="service").dsn)
+"""
+
+
+@dataclass
+class Bugsink:
+    """A server that runs, with one project."""
+
+    url: str
+    dsn: str
+    token: str
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """Return what its API answers."""
+        response = httpx.get(
+            f"{self.url}/api/canonical/0/{path}/",
+            params=parameters,
+            headers={"authorization": f"Bearer {self.token}"},
+            timeout=30,
+        )
+        return response.raise_for_status().json()
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events of all issues, as they were sent; one per issue and event."""
+        found = []
+        for issue in self.get("issues", project="1")["results"]:
+            for event in self.get("events", issue=issue["id"])["results"]:
+                detail = self.get(f"events/{event['id']}")
+                found.append({**detail["data"], "issue": issue["id"]})
+        return found
+
+
+def install(folder: Path) -> Path:
+    """Install Bugsink and make its databases; return the folder of its programs."""
+    uv, programs = command("uv"), folder / "venv" / "bin"
+    port = str(free_port())
+    for words in (
+        (uv, "venv", "--quiet", folder / "venv"),
+        (uv, "pip", "install", "--quiet", "--python", folder / "venv", "bugsink>=2.6,<3"),
+        (programs / "bugsink-create-conf", "--template", "local", "--host", "127.0.0.1",
+         "--port", port),
+    ):  # fmt: skip
+        succeed(*words, cwd=folder)
+    with (folder / "bugsink_conf.py").open("a") as settings:
+        settings.write(SETTINGS)
+    succeed(programs / "bugsink-manage", "migrate", cwd=folder)
+    succeed(programs / "bugsink-manage", "migrate", "snappea", "--database=snappea", cwd=folder)
+    return programs
+
+
+def start(programs: Path, folder: Path) -> tuple[Bugsink, subprocess.Popen[bytes]]:
+    """Serve Bugsink, and make a project and a token for its API."""
+    dsn = succeed(programs / "bugsink-manage", "shell", "-c", MAKE_PROJECT, cwd=folder)
+    token = succeed(programs / "bugsink-manage", "create_auth_token", cwd=folder)
+    dsn = dsn.split()[-1]
+    scheme, _, rest = dsn.partition("://")
+    url = f"{scheme}://{rest.partition('@')[2].partition('/')[0]}"
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [programs / "gunicorn", "--bind", url.partition("://")[2], "bugsink.wsgi"],
+            cwd=folder, stdout=log, stderr=log,
+        )  # fmt: skip
+    for _ in range(600):
+        try:
+            httpx.get(url, timeout=5)
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return Bugsink(url, dsn, token.split()[-1]), process
+    process.kill()
+    raise TimeoutError(f"Bugsink does not answer: {(folder / 'log').read_text()}")
+
+
+def succeed(*words: str | Path, cwd: Path) -> str:
+    """Run a command that must succeed, and return what it printed."""
+    done = run(*words, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

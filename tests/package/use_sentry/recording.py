@@ -1,0 +1,59 @@
+"""Events of applications, recorded instead of sent."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import sentry_sdk
+from fastapi import FastAPI
+from loguru import logger
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport
+
+from my_service import logging as service_logging
+from my_service import safe_calls, sentry_reporting
+from my_service.sentry import SentrySettings, add_sentry
+
+Events = list[dict[str, Any]]
+DSN = "http://public@127.0.0.1:9/1"
+
+
+class Recorder(Transport):
+    """Keeps the envelopes that would be sent, as bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+        self.events: Events = []
+        self.timeouts: list[float] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        self.sent.append(envelope.serialize())
+        self.events += [json.loads(item.payload.get_bytes()) for item in envelope.items]
+
+    def flush(self, timeout: float, callback: Any = None) -> None:  # noqa: ARG002
+        self.timeouts.append(timeout)
+
+
+Report = Callable[..., Recorder]
+
+
+@pytest.fixture(name="report")
+def report_fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[Report]:
+    """Return a function that makes an application report, and gives the recorder of its events."""
+    monkeypatch.setattr(safe_calls, "listeners", [])
+    monkeypatch.setattr(sentry_reporting, "_seconds_left", sentry_reporting.FLUSH_SECONDS)
+    monkeypatch.setattr(sentry_reporting, "_stopped", False)
+
+    def start(app: FastAPI | None = None, **settings: Any) -> Recorder:
+        add_sentry(app or FastAPI(), SentrySettings(sentry_dsn=DSN, **settings))
+        recorder = sentry_sdk.get_client().transport = Recorder()
+        return recorder
+
+    with sentry_sdk.isolation_scope():
+        yield start
+    sentry_sdk.get_global_scope().set_client(None)
+    logger.remove()
+    logger.configure(patcher=lambda _: None)
+    service_logging.init(level="DEBUG")

@@ -1,0 +1,52 @@
+"""route.py"""
+
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from starlette.types import Receive, Scope, Send
+
+from my_service.route import route_template
+from tests.conftest import connect
+
+orders = APIRouter(prefix="/orders")
+tenant = FastAPI()
+
+
+@orders.get("/{number}")
+@tenant.get("/{number}")
+async def order(number: int) -> int:
+    return number
+
+
+app = FastAPI()
+app.include_router(orders, prefix="/shop")
+app.add_api_route("/{number}", order)
+app.mount("/mounted", tenant)
+app.mount("/tenants/{tenant}", tenant)
+
+
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [
+        ("/7", "/{number}"),
+        ("/shop/orders/7", "/shop/orders/{number}"),
+        ("/shop/orders/x", "/shop/orders/{number}"),
+        ("/mounted/7", "/mounted/{number}"),
+        ("/tenants/ann/7", "/{tenant}/{number}"),
+        ("/nowhere/at/all", "unmatched"),
+        ("/docs", "unmatched"),
+    ],
+)
+async def test_template(path: str, template: str) -> None:
+    """The path as it was declared, with its prefixes, and nothing that a client has chosen."""
+    scopes: list[Scope] = []
+
+    async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+        await app(scope, receive, send)
+
+    application: Any = noted
+    async with connect(application) as client:
+        await client.get(path)
+    assert [route_template(scope) for scope in scopes] == [template]
