@@ -16,8 +16,18 @@ from pathlib import Path
 
 ANSWERS = json.loads(r"""<< cookiecutter | tojson >>""")
 
-# Option -> what only it needs. Whoever answers no gets a project without these paths.
-OPTIONS: dict[str, tuple[str, ...]] = {}
+PACKAGE = ANSWERS["project_slug"]
+
+# Option -> what it needs. A path goes when no option that lists it was chosen.
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "use_prometheus": (
+        f"{PACKAGE}/metrics.py",
+        f"{PACKAGE}/metrics_server.py",
+        f"{PACKAGE}/route.py",
+        "monitoring",
+        "tests/test_metrics.py",
+    ),
+}
 
 # Set by git for its own hooks and aliases: they would point our commands at somebody else's
 # repository.
@@ -55,11 +65,10 @@ def main() -> None:
 
 
 def remove_unwanted() -> None:
-    """Remove the paths of every option that was answered with no."""
-    for option, paths in OPTIONS.items():
-        if not ANSWERS[option]:
-            for path in paths:
-                remove(Path(path))
+    """Remove every path that only options need that were answered with no."""
+    wanted = {path for option, paths in OPTIONS.items() if ANSWERS[option] for path in paths}
+    for path in {path for paths in OPTIONS.values() for path in paths} - wanted:
+        remove(Path(path))
 
 
 def remove(path: Path) -> None:

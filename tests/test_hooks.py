@@ -82,9 +82,10 @@ def test_hook_has_one_expression() -> None:
 def test_no_removes_what_only_the_option_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files and whole folders go with a no and stay with a yes; nothing else is touched."""
+    """Files and whole folders go with a no and stay with a yes, also one of two; nothing else is
+    touched."""
     hook = load(use_a=False, use_b=True)
-    monkeypatch.setattr(hook, "OPTIONS", {"use_a": ("a.py", "a"), "use_b": ("b.py", "b")})
+    monkeypatch.setattr(hook, "OPTIONS", {"use_a": ("a.py", "a", "c"), "use_b": ("b.py", "b", "c")})
     for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x").touch()

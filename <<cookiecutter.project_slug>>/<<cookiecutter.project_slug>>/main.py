@@ -2,6 +2,9 @@
 
 from .config import settings
 from .exception_handlers import add_exception_handlers
+# <% if cookiecutter.use_prometheus %>
+from .metrics import add_metrics
+# <% endif %>
 from .middleware import Service
 from .resources import lifespan
 from .routers import health, hello
@@ -13,6 +16,9 @@ app = Service(
     openapi_url="/openapi.json" if settings.docs else None,
 )
 add_exception_handlers(app)
+# <% if cookiecutter.use_prometheus %>
+add_metrics(app)
+# <% endif %>
 
 # The first that matches answers: the busiest first.
 app.include_router(hello.router)
