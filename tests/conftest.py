@@ -55,12 +55,14 @@ def bake(tmp_path: Path, home: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def install(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Callable[[str], Path]:
-    """Render a combination of options and install it, with the heavy tests in `checks/`."""
+    """Render a combination of options and install it, with its heavy tests in `checks/`."""
 
     @cache
     def install(combination: str) -> Path:
-        project = render(tmp_path_factory.mktemp("package"), home, **COMBINATIONS[combination])
-        shutil.copytree(CHECKS, project / "checks")
+        options = COMBINATIONS[combination]
+        project = render(tmp_path_factory.mktemp("package"), home, **options)
+        unwanted = [option for option in options if not options[option]]
+        shutil.copytree(CHECKS, project / "checks", ignore=shutil.ignore_patterns(*unwanted))
         for words in (
             ("sync", "--quiet", "--all-groups"),
             ("pip", "install", "--quiet", *EXTRA),

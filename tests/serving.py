@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 
 # Variables of this process that a service would read as its own settings.
-SETTINGS = ("ENV", "HOST", "PORT", "LOG_", "SHUTDOWN_", "ROOT_PATH", "TRUSTED_", "REDACT", "DOCS")
+SETTINGS = ("ENV", "HOST", "PORT", "LOG_", "SHUTDOWN_", "ROOT_PATH", "TRUSTED_", "REDACT", "DOCS",
+            "METRICS_")  # fmt: skip
 
 EVERY_LINE = {"timestamp", "level", "message", "source"}
 REQUEST_LINE = {
@@ -44,7 +45,7 @@ def serve(python: Path, slug: str, folder: Path, **variables: str) -> Served:
     process = subprocess.Popen(
         [python, "-m", slug],
         cwd=folder,
-        env=kept | {"PORT": "0", "LOG_LEVEL": "DEBUG"} | variables,
+        env=kept | {"PORT": "0", "METRICS_PORT": "0", "LOG_LEVEL": "DEBUG"} | variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

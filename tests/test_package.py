@@ -15,11 +15,17 @@ def in_project(project: Path, *words: str) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
-FILES = ["tests", *sorted(f"checks/{path.name}" for path in CHECKS.glob("test_*.py"))]
+def files_of(combination: str) -> list[str]:
+    """Return the project's own tests and each file of heavy ones, with those of its options."""
+    folders = [CHECKS, *(CHECKS / name for name, on in COMBINATIONS[combination].items() if on)]
+    files = [path.relative_to(CHECKS) for folder in folders for path in folder.glob("test_*.py")]
+    return ["tests", *sorted(f"checks/{path}" for path in files)]
 
 
-@pytest.mark.parametrize("tests", FILES)
-@pytest.mark.parametrize("combination", THOROUGH)
+TESTS = [(combination, tests) for combination in THOROUGH for tests in files_of(combination)]
+
+
+@pytest.mark.parametrize(("combination", "tests"), TESTS)
 def test_tests(combination: str, tests: str, install: Callable[[str], Path]) -> None:
     """The tests that a user keeps pass, and so does each file of heavy ones."""
     in_project(
