@@ -23,7 +23,15 @@ from my_service.middleware import Service
 from tests.conftest import Log
 
 app = Service()
-begun, gate = asyncio.Event(), asyncio.Event()
+begun: asyncio.Event
+gate: asyncio.Event
+
+
+@pytest.fixture(autouse=True)
+async def events() -> None:
+    """Give each test events of its own loop."""
+    global begun, gate
+    begun, gate = asyncio.Event(), asyncio.Event()
 
 
 @app.get("/stream")
@@ -140,7 +148,6 @@ async def test_every_line_is_counted(log: Log) -> None:
 
 async def test_latency_ends_at_the_last_byte() -> None:
     """A stream is in progress, and counted nowhere, until its last byte is out."""
-    gate.clear()
     task = asyncio.create_task(request(app, "GET", "/stream"))
     await begun.wait()
     assert (durations("/stream"), sample("http_requests_in_progress")) == (0, 1)
@@ -152,8 +159,6 @@ async def test_latency_ends_at_the_last_byte() -> None:
 
 async def test_background_work_is_no_latency() -> None:
     """A request is over with its response, while its background task goes on."""
-    begun.clear()
-    gate.clear()
     task = asyncio.create_task(request(app, "GET", "/background"))
     await begun.wait()
     assert (durations("/background"), sample("http_requests_in_progress")) == (1, 0)

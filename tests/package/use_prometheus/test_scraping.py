@@ -131,7 +131,7 @@ async def test_a_metric_that_cannot_be_collected(url: str, log: Log) -> None:
     assert "no such queue" in line["exception"]
 
 
-async def test_the_port_is_free_again(log: Log) -> None:
+async def test_the_port_is_free_again() -> None:
     """What was listened on can be listened on again at once."""
     async with serve_metrics("127.0.0.1", 0) as url:
         await scrape(url)
