@@ -28,7 +28,7 @@ gate: asyncio.Event
 
 
 @pytest.fixture(autouse=True)
-async def events() -> None:
+def events() -> None:
     """Give each test events of its own loop."""
     global begun, gate
     begun, gate = asyncio.Event(), asyncio.Event()
