@@ -161,9 +161,9 @@ class Metrics:
 
 
 def _exemplar() -> dict[str, str] | None:
-    """Return what leads from a bucket to a request's lines in the log; a client may choose the id."""
+    """Return what leads from a bucket to a request's lines in the log, where it has any."""
     request = current_request.get()
-    if request is None or len(request.request_id) > ID_LIMIT:
+    if request is None or request.quiet or len(request.request_id) > ID_LIMIT:
         return None
     return {"request_id": request.request_id}
 
