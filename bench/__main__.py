@@ -20,7 +20,8 @@ import psutil
 from bench.load import Connection, percentile
 
 TEMPLATE = Path(__file__).parents[1]
-NAMES = ("bare", "reference", "service")
+NAMES = ("bare", "reference", "service", "everything")
+METRICS = ("bare", "instrumentator", "service", "metrics")
 CONNECTIONS = 8
 REQUESTS = 1_000  # of each connection
 REPEATS = 1
@@ -34,7 +35,8 @@ def main() -> None:
         bench = Bench(Path(folder))
         bench.install()
         print(f"{platform.python_implementation()} {platform.python_version()}, {machine()}\n")
-        print_table("in process, CPU µs for one", bench.in_process(), above_bare=True)
+        print_table("in process, CPU µs for one", bench.in_process(NAMES), above_bare=True)
+        print_metrics("metrics, in process, CPU µs for one", bench.in_process(METRICS))
         print_table("behind Hypercorn", asyncio.run(bench.behind_server()))
         print_table("1,000 failures beside good requests", asyncio.run(bench.beside_failures()))
         print_table("start", asyncio.run(bench.starts()))
@@ -62,23 +64,26 @@ class Bench:
     @property
     def variables(self) -> dict[str, str]:
         """The environment of what is measured."""
-        return os.environ | {"ENV": "production", "PYTHONPATH": str(TEMPLATE)}
+        ours = {"ENV": "production", "METRICS_PORT": "0", "PYTHONPATH": str(TEMPLATE)}
+        return os.environ | ours
 
     def install(self) -> None:
-        """Render the default project and install it."""
+        """Render the project with all options and install it."""
         tools = Path(sys.executable).parent
-        render: list[str | Path] = [tools / "cookiecutter", TEMPLATE, "--no-input"]
+        questions = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
+        options = [f"{name}=yes" for name in questions if name.startswith("use_")]
+        render: list[str | Path] = [tools / "cookiecutter", TEMPLATE, "--no-input", *options]
         render += ["--output-dir", self.folder]
         subprocess.run(render, check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(
-            [tools / "uv", "sync", "--quiet"], cwd=self.folder / "my_service", check=True
-        )
+        for words in (["sync"], ["pip", "install", "prometheus-fastapi-instrumentator>=8.0.2"]):
+            uv: list[str | Path] = [tools / "uv", *words, "--quiet"]
+            subprocess.run(uv, cwd=self.folder / "my_service", check=True)
 
-    def in_process(self) -> Figures:
+    def in_process(self, names: tuple[str, ...]) -> Figures:
         """CPU time of one request, without a server."""
-        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
+        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in names}
         for _ in range(REPEATS):
-            for name in NAMES:
+            for name in names:
                 printed = self._run_in_process(name)
                 rounds[name].append(json.loads(printed))
         return {name: median(measured) for name, measured in rounds.items()}
@@ -211,8 +216,19 @@ def print_table(title: str, figures: Figures, *, above_bare: bool = False) -> No
         print_row(name, *map(number, values), *ratios)
         if above_bare:
             above = [value - base for value in values[1:]]
-            part = f"{above[1] / above[0]:.2f} of the reference"
-            print_row("… above bare", "", *map(number, above), "", part)
+            parts = [f"{value / above[0]:.2f} of the reference" for value in above[1:]]
+            print_row("… above bare", "", *map(number, above), "", *parts)
+    print()
+
+
+def print_metrics(title: str, figures: Figures) -> None:
+    """Print what metrics add to a request, here and by the usual library."""
+    bare, usual, service, ours = figures.values()
+    print_row(title, "instrumentator", "ours", "ours / instrumentator")
+    print_row("---", "---:", "---:", "---:")
+    for name, base in bare.items():
+        added, own = usual[name] - base, ours[name] - service[name]
+        print_row(name, number(added), number(own), f"{own / added:.2f}")
     print()
 
 

@@ -3,7 +3,10 @@
 - `bare`: FastAPI and nothing else.
 - `reference`: what most services do: BaseHTTPMiddleware, Loguru's default format, `print` of a JSON
   line to standard error, stackprinter over the whole traceback.
-- `service`: the rendered project.
+- `service`: the rendered project, without its options.
+- `everything`: the rendered project with all its options.
+- `metrics`: the rendered project with use_prometheus, and `instrumentator`, FastAPI with what most
+  services count their requests with.
 """
 
 import sys
@@ -65,7 +68,7 @@ async def quiet_failure() -> Response:
 
 def application(name: str) -> FastAPI:
     """Return one of the applications, its log set up."""
-    app = {"bare": FastAPI, "reference": reference, "service": service}[name]()
+    app = APPLICATIONS[name]()
     for included in (router, hello, health):
         app.include_router(included)
     return app
@@ -78,6 +81,29 @@ def service() -> FastAPI:
 
     app = Service()
     add_exception_handlers(app)
+    return app
+
+
+def metrics() -> FastAPI:
+    """The rendered project's application with the option for Prometheus."""
+    from my_service.metrics import add_metrics
+
+    app = service()
+    add_metrics(app)
+    return app
+
+
+def everything() -> FastAPI:
+    """The rendered project's application with all options, as main.py adds them."""
+    return metrics()
+
+
+def instrumentator() -> FastAPI:
+    """A bare application with prometheus-fastapi-instrumentator."""
+    from prometheus_fastapi_instrumentator import Instrumentator
+
+    app = FastAPI()
+    Instrumentator().instrument(app)
     return app
 
 
@@ -138,3 +164,13 @@ async def log_request(
     response.headers["X-Request-ID"] = request_id
     response.headers["X-Processed-Time"] = str(elapsed)
     return response
+
+
+APPLICATIONS: dict[str, Callable[[], FastAPI]] = {
+    "bare": FastAPI,
+    "reference": reference,
+    "service": service,
+    "everything": everything,
+    "metrics": metrics,
+    "instrumentator": instrumentator,
+}

@@ -12,7 +12,7 @@ from bench.apps import application
 def main() -> None:
     """Serve until a signal."""
     name, port = sys.argv[1:]
-    if name == "service":
+    if name in {"service", "everything"}:
         from my_service.config import Settings
         from my_service.server import run
 

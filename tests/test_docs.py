@@ -45,12 +45,12 @@ def test_transcript(tmp_path: Path, home: Path) -> None:
         assert question.removesuffix("…") in done.stdout, line
 
 
-def test_tree(installed: Path) -> None:
-    """Every file and folder of the tree is in a project."""
+def test_tree(install: Callable[[str], Path]) -> None:
+    """Every file and folder of the tree is in a project with all options."""
     shown = next(block for block in blocks(README, "text") if block.startswith("shop_api/"))
     entries = [line[:28] for line in shown.splitlines()[1:]]
     names = {name for entry in entries for name in entry.split() if name != "…"}
-    paths = [f"/{path}" for path in files(installed)]
+    paths = [f"/{path}" for path in files(install("all"))]
     for name in {name.replace("shop_api", "my_service") for name in names}:
         assert any(f"/{name}" in path for path in paths), name
 
