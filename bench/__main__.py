@@ -21,10 +21,10 @@ from bench.load import Connection, percentile
 
 TEMPLATE = Path(__file__).parents[1]
 NAMES = ("bare", "reference", "service", "all options")
-# The service without Sentry, with the option, and with what the SDK itself does.
-SENTRY_NAMES = ("service", "use_sentry", "SDK's integrations")
-# A project that these need; all others need no option.
-WITH_OPTIONS = ("all options", "use_sentry", "SDK's integrations")
+# With one option, and with what most services do instead.
+OPTION_NAMES = ("use_sentry", "SDK's integrations", "use_prometheus", "instrumentator")
+# These need a project with options; all others need none.
+WITH_OPTIONS = ("all options", *OPTION_NAMES)
 OPTIONS = [name for name in json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
            if name.startswith("use_")]  # fmt: skip
 CONNECTIONS = 8
@@ -40,9 +40,12 @@ def main() -> None:
         bench = Bench(Path(folder))
         bench.install()
         print(f"{platform.python_implementation()} {platform.python_version()}, {machine()}\n")
-        in_process = bench.in_process(NAMES)
-        print_table("in process, CPU µs for one", in_process, above_bare=True)
-        print_table("Sentry, CPU µs for one", bench.in_process(SENTRY_NAMES), above_first=True)
+        figures = bench.in_process((*NAMES, *OPTION_NAMES))
+        print_table(
+            "in process, CPU µs for one", {name: figures[name] for name in NAMES}, above_bare=True
+        )
+        print_added("Sentry", figures, ("use_sentry", "service"), ("SDK's integrations", "service"))
+        print_added("metrics", figures, ("use_prometheus", "service"), ("instrumentator", "bare"))
         print_table("behind Hypercorn", asyncio.run(bench.behind_server()))
         print_table("1,000 failures beside good requests", asyncio.run(bench.beside_failures()))
         print_table("start", asyncio.run(bench.starts()))
@@ -70,7 +73,8 @@ class Bench:
     @property
     def variables(self) -> dict[str, str]:
         """The environment of what is measured."""
-        return os.environ | {"ENV": "production", "PYTHONPATH": str(TEMPLATE)}
+        ours = {"ENV": "production", "METRICS_PORT": "0", "PYTHONPATH": str(TEMPLATE)}
+        return os.environ | ours
 
     def install(self) -> None:
         """Render the default project and one with all options, and install them."""
@@ -79,8 +83,9 @@ class Bench:
             render: list[str | Path] = [tools / "cookiecutter", TEMPLATE, "--no-input", *answers]
             render += ["--output-dir", self.folder / name]
             subprocess.run(render, check=True, stdout=subprocess.DEVNULL)
-            project = self.folder / name / "my_service"
-            subprocess.run([tools / "uv", "sync", "--quiet"], cwd=project, check=True)
+            for words in (["sync"], ["pip", "install", "prometheus-fastapi-instrumentator>=8.0.2"]):
+                uv: list[str | Path] = [tools / "uv", *words, "--quiet"]
+                subprocess.run(uv, cwd=self.folder / name / "my_service", check=True)
 
     def in_process(self, names: Sequence[str]) -> Figures:
         """CPU time of one request, without a server."""
@@ -208,9 +213,7 @@ def median(measured: list[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(one[name] for one in measured) for name in measured[0]}
 
 
-def print_table(
-    title: str, figures: Figures, *, above_bare: bool = False, above_first: bool = False
-) -> None:
+def print_table(title: str, figures: Figures, *, above_bare: bool = False) -> None:
     """Print figures as a Markdown table, with their ratios to those of the first application."""
     first, *others = figures
     print_row(title, *figures, *(f"{name} / {first}" for name in others))
@@ -223,10 +226,18 @@ def print_table(
             above = [value - base for value in values[1:]]
             parts = [f"{one / above[0]:.2f} of the reference" for one in above[1:]]
             print_row("… above bare", "", *map(number, above), "", *parts)
-        if above_first:
-            above = [value - base for value in values[1:]]
-            part = f"{above[0] / above[-1]:.2f} of {others[-1]}"
-            print_row("… added", "", *map(number, above), part, "")
+    print()
+
+
+def print_added(
+    title: str, figures: Figures, option: tuple[str, str], usual: tuple[str, str]
+) -> None:
+    """Print what an option adds to a request, beside what the usual way adds."""
+    print_row(f"{title}, added CPU µs", usual[0], option[0], f"{option[0]} / {usual[0]}")
+    print_row("---", "---:", "---:", "---:")
+    for name in figures["bare"]:
+        theirs, ours = (figures[one][name] - figures[base][name] for one, base in (usual, option))
+        print_row(name, number(theirs), number(ours), f"{ours / theirs:.2f}")
     print()
 
 

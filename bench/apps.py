@@ -3,10 +3,10 @@
 - `bare`: FastAPI and nothing else.
 - `reference`: what most services do: BaseHTTPMiddleware, Loguru's default format, `print` of a JSON
   line to standard error, stackprinter over the whole traceback.
-- `service`: the rendered project.
-- `all options`: the same with all of them, reporting to Sentry.
-- `use_sentry`: with that one only.
-- `SDK's integrations`: what one line of Sentry's documents gives instead, for the same service.
+- `service`: the rendered project, without its options.
+- `all options`: the rendered project with all of them.
+- `use_sentry`, and `SDK's integrations`: what one line of Sentry's documents gives instead.
+- `use_prometheus`, and `instrumentator`: FastAPI with what most services count their requests with.
 """
 
 import sys
@@ -86,13 +86,13 @@ def service() -> FastAPI:
     return app
 
 
-def use_sentry() -> FastAPI:
+def use_sentry(app: FastAPI | None = None) -> FastAPI:
     """The rendered project's application with its Sentry option."""
     import sentry_sdk
 
     from my_service.sentry import SentrySettings, add_sentry
 
-    app = service()
+    app = app or service()
     add_sentry(app, SentrySettings(sentry_dsn=DSN))
     # What is sent costs the same, whoever made it.
     sentry_sdk.get_client().transport = None
@@ -108,8 +108,27 @@ def sdk_integrations() -> FastAPI:
     return service()
 
 
-# Options that need a call in the wiring are added here.
-all_options = use_sentry
+def use_prometheus() -> FastAPI:
+    """The rendered project's application with the option for Prometheus."""
+    from my_service.metrics import add_metrics
+
+    app = service()
+    add_metrics(app)
+    return app
+
+
+def instrumentator() -> FastAPI:
+    """A bare application with prometheus-fastapi-instrumentator."""
+    from prometheus_fastapi_instrumentator import Instrumentator
+
+    app = FastAPI()
+    Instrumentator().instrument(app)
+    return app
+
+
+def all_options() -> FastAPI:
+    """The rendered project's application with all options, as main.py adds them."""
+    return use_sentry(use_prometheus())
 
 
 def reference() -> FastAPI:
@@ -178,4 +197,6 @@ APPLICATIONS: dict[str, Callable[[], FastAPI]] = {
     "all options": all_options,
     "use_sentry": use_sentry,
     "SDK's integrations": sdk_integrations,
+    "use_prometheus": use_prometheus,
+    "instrumentator": instrumentator,
 }

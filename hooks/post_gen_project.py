@@ -27,6 +27,13 @@ OPTIONS: dict[str, tuple[str, ...]] = {
         f"{PACKAGE}/sentry_reporting.py",
         "tests/test_sentry.py",
     ),
+    "use_prometheus": (
+        f"{PACKAGE}/metrics.py",
+        f"{PACKAGE}/metrics_server.py",
+        f"{PACKAGE}/route.py",
+        "monitoring",
+        "tests/test_metrics.py",
+    ),
 }
 
 # Set by git for its own hooks and aliases: they would point our commands at somebody else's

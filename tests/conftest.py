@@ -55,7 +55,7 @@ def bake(tmp_path: Path, home: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def install(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Callable[[str], Path]:
-    """Render a combination of options and install it, with the heavy tests in `checks/`."""
+    """Render a combination of options and install it, with its heavy tests in `checks/`."""
 
     @cache
     def install(combination: str) -> Path:

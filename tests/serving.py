@@ -22,6 +22,7 @@ SETTINGS = (
     "REDACT",
     "DOCS",
     "SENTRY_",
+    "METRICS_",
 )
 
 EVERY_LINE = {"timestamp", "level", "message", "source"}
@@ -55,7 +56,7 @@ def serve(python: Path, slug: str, folder: Path, **variables: str) -> Served:
     process = subprocess.Popen(
         [python, "-m", slug],
         cwd=folder,
-        env=kept | {"PORT": "0", "LOG_LEVEL": "DEBUG"} | variables,
+        env=kept | {"PORT": "0", "METRICS_PORT": "0", "LOG_LEVEL": "DEBUG"} | variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -15,7 +15,9 @@ TEMPLATE = Path(__file__).parents[1]
 SOURCES = TEMPLATE / "<<cookiecutter.project_slug>>"
 # Heavy tests of the rendered package, and what they need beside the project's own tools.
 CHECKS = TEMPLATE / "tests" / "package"
-EXTRA = ("hypothesis", "jsonschema", "numpy", "types-jsonschema", "websockets")
+EXTRA = (
+    "hypothesis", "jsonschema", "numpy", "pyyaml", "types-jsonschema", "types-pyyaml", "websockets",
+)  # fmt: skip
 CONTEXT: dict[str, Any] = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
 PYTHON_VERSIONS: list[str] = CONTEXT["python_version"]
 OPTIONS = [name for name in CONTEXT if name.startswith("use_")]

@@ -128,6 +128,7 @@ SHOWN_TO_COMMAND = [
 ]
 
 PROMPTS = CONTEXT["__prompts__"].values()
+QUESTIONS = len(PROMPTS)
 
 GOOD_ANSWERS = {
     **{f"name-{kind}": ("project_name", name) for kind, name in AWKWARD_NAMES.items()},
@@ -224,8 +225,8 @@ def test_a_bad_answer_ends_the_questions(tmp_path: Path) -> None:
         cwd=tmp_path, env=environment(tmp_path), typed="My Service\n../x\n",
     )  # fmt: skip
     assert done.returncode == 1
-    assert f"[2/{len(PROMPTS)}]" in done.stdout
-    assert f"[3/{len(PROMPTS)}]" not in done.stdout
+    assert f"[2/{QUESTIONS}]" in done.stdout
+    assert f"[3/{QUESTIONS}]" not in done.stdout
     assert done.stderr.splitlines() == [refused("project_slug", "../x")]
 
 
@@ -233,13 +234,11 @@ def test_enter_answers_every_question(tmp_path: Path) -> None:
     """Each question has a default that is allowed, and is asked in its words and order."""
     done = run(
         command("cookiecutter"), TEMPLATE,
-        cwd=tmp_path, env=environment(tmp_path, COLUMNS="200"), typed="\n" * len(PROMPTS),
+        cwd=tmp_path, env=environment(tmp_path, COLUMNS="200"), typed="\n" * QUESTIONS,
     )  # fmt: skip
     assert done.returncode == 0
     asked = [prompt if isinstance(prompt, str) else prompt["__prompt__"] for prompt in PROMPTS]
-    found = [
-        done.stdout.index(f"[{n}/{len(PROMPTS)}] {prompt}") for n, prompt in enumerate(asked, 1)
-    ]
+    found = [done.stdout.index(f"[{n}/{QUESTIONS}] {prompt}") for n, prompt in enumerate(asked, 1)]
     assert found == sorted(found)
     assert (tmp_path / "my_service").is_dir()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.serving import serve
-from tests.template import TEMPLATE, command, files, run, settings
+from tests.template import TEMPLATE, THOROUGH, command, files, run, settings
 
 README = (TEMPLATE / "README.md").read_text("utf-8")
 ANSWERS = "Shop API\n\nSells things.\nZoë Smith\nzoe@example.com\n3\ny\n"
@@ -24,7 +24,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 def targets(makefile: Path) -> set[str]:
     """Return the targets of a Makefile."""
-    return set(re.findall(r"^([a-z0-9]+):", makefile.read_text(), re.MULTILINE))
+    return set(re.findall(r"^([a-z0-9-]+):", makefile.read_text(), re.MULTILINE))
 
 
 def test_transcript(tmp_path: Path, home: Path) -> None:
@@ -45,22 +45,22 @@ def test_transcript(tmp_path: Path, home: Path) -> None:
         assert question.removesuffix("…") in done.stdout, line
 
 
-def test_tree(installed: Path) -> None:
-    """Every file and folder of the tree is in a project."""
+def test_tree(install: Callable[[str], Path]) -> None:
+    """Every file and folder of the tree is in a project with all options."""
     shown = next(block for block in blocks(README, "text") if block.startswith("shop_api/"))
     entries = [line[:28] for line in shown.splitlines()[1:]]
     names = {name for entry in entries for name in entry.split() if name != "…"}
-    paths = [f"/{path}" for path in files(installed)]
+    paths = [f"/{path}" for path in files(install("all"))]
     for name in {name.replace("shop_api", "my_service") for name in names}:
         assert any(f"/{name}" in path for path in paths), name
 
 
-@pytest.mark.parametrize("folder", ["template", "project"])
-def test_make_targets(folder: str, installed: Path) -> None:
+@pytest.mark.parametrize("folder", ["template", *THOROUGH])
+def test_make_targets(folder: str, install: Callable[[str], Path]) -> None:
     """Every target that a README names is in the Makefile beside it, under a comment."""
-    root = TEMPLATE if folder == "template" else installed
+    root = TEMPLATE if folder == "template" else install(folder)
     text = (root / "README.md").read_text("utf-8")
-    named = set(re.findall(r"\bmake ([a-z0-9]+)", "".join(blocks(text, "sh"))))
+    named = set(re.findall(r"\bmake ([a-z0-9-]+)", "".join(blocks(text, "sh"))))
     makefile = root / "Makefile"
     assert named
     assert named <= targets(makefile)
@@ -68,8 +68,10 @@ def test_make_targets(folder: str, installed: Path) -> None:
         assert re.search(rf"^# .*\n{target}:", makefile.read_text(), re.MULTILINE), target
 
 
-def test_table_of_variables(installed: Path) -> None:
+@pytest.mark.parametrize("combination", THOROUGH)
+def test_table_of_variables(combination: str, install: Callable[[str], Path]) -> None:
     """The table and sample.env name the variables that the service reads, with their defaults."""
+    installed = install(combination)
     printed = run(
         installed / ".venv/bin/python", "-c", PRINT_SETTINGS, cwd=installed.parent
     ).stdout  # fmt: skip
@@ -97,14 +99,19 @@ def test_table_of_variables(installed: Path) -> None:
 # Prints the defaults as the table writes them.
 PRINT_SETTINGS = """
 import json
-from my_service.config import Settings
+import my_service.main
+from my_service.config import EnvironmentSettings
 
 def text(value):
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else "" if value == [] else str(value)
+    if isinstance(value, list):
+        return ",".join(map(text, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
-defaults = json.loads(Settings(_env_file=None).model_dump_json())
+defaults = {}
+for settings in EnvironmentSettings.__subclasses__():
+    defaults |= json.loads(settings(_env_file=None).model_dump_json())
 print(json.dumps({name.upper(): text(value) for name, value in defaults.items()}))
 """
 

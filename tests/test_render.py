@@ -49,6 +49,7 @@ PATHS = {
     "my_service/logging.py",
     "my_service/main.py",
     "my_service/middleware.py",
+    "my_service/observers.py",
     "my_service/proxies.py",
     "my_service/redaction.py",
     "my_service/resources.py",
@@ -86,10 +87,27 @@ OPTION_PATHS: dict[str, set[str]] = {
         "my_service/sentry_reporting.py",
         "tests/test_sentry.py",
     },
+    "use_prometheus": {
+        "monitoring/alertmanager.yml",
+        "monitoring/alerts.yml",
+        "monitoring/alerts_test.yml",
+        "monitoring/grafana/dashboards/service.json",
+        "monitoring/grafana/provisioning/dashboards/service.yml",
+        "monitoring/grafana/provisioning/datasources/prometheus.yml",
+        "monitoring/prometheus.yml",
+        "monitoring/rules.yml",
+        "my_service/metrics.py",
+        "my_service/metrics_server.py",
+        "my_service/route.py",
+        "tests/test_metrics.py",
+    },
 }
 
 # What would tell of an option in a project without it.
-TRACES: dict[str, str] = {"use_sentry": "sentry|dsn="}
+TRACES: dict[str, str] = {
+    "use_sentry": "sentry|dsn=",
+    "use_prometheus": "prometheus|metric|monitoring|grafana|alert|promtool|amtool|scrape|9464",
+}
 
 RENDERS: dict[str, dict[str, str | bool]] = {
     **{f"options-{name}": {**options} for name, options in COMBINATIONS.items()},

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .context import RequestContext
+from .observers import observers
 
 _OWN_HEADERS = frozenset({b"x-request-id", b"x-processed-time"})
 _WITHOUT_BODY = frozenset({204, 304})
@@ -36,6 +37,8 @@ class HttpExchange:
 
     async def run(self, app: ASGIApp) -> None:
         """Call `app` and log what it raises; only what is meant to end the task is raised again."""
+        for observer in observers:
+            observer.began(self._scope)
         try:
             await app(self._scope, self.receive, self.send)
         except Exception as error:
@@ -118,6 +121,8 @@ class HttpExchange:
 
     def _log_failure(self, error: BaseException) -> None:
         if self._logged:
+            for observer in observers:
+                observer.failed_after(self._scope, error)
             logger.opt(exception=error).error("exception after response")
         else:
             self._log(error)
@@ -127,6 +132,8 @@ class HttpExchange:
             return
         self._logged = True
         fields = self._fields()
+        for observer in observers:
+            observer.ended(self._scope, fields, error)
         if error:
             logger.opt(exception=error).error("unhandled exception", **fields)
         else:

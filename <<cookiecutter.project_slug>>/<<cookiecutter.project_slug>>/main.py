@@ -2,6 +2,9 @@
 
 from .config import settings
 from .exception_handlers import add_exception_handlers
+# <% if cookiecutter.use_prometheus %>
+from .metrics import add_metrics
+# <% endif %>
 from .middleware import Service
 from .resources import lifespan
 from .routers import health, hello
@@ -18,6 +21,9 @@ app = Service(
 add_exception_handlers(app)
 # <% if cookiecutter.use_sentry %>
 add_sentry(app)
+# <% endif %>
+# <% if cookiecutter.use_prometheus %>
+add_metrics(app)
 # <% endif %>
 
 # The first that matches answers: the busiest first.

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .context import RequestContext
 from .exchange import describe
+from .observers import observers
 
 _NO_STATUS = 1005  # RFC 6455, section 7.4.1
 _INTERNAL_ERROR = 1011
@@ -29,6 +30,8 @@ class WebSocketExchange:
 
     async def run(self, app: ASGIApp) -> None:
         """Call `app` and log what it raises; only what is meant to end the task is raised again."""
+        for observer in observers:
+            observer.began(self._scope)
         error: BaseException | None = None
         try:
             await app(self._scope, self.receive, self.send)
@@ -92,5 +95,7 @@ class WebSocketExchange:
             "close_code": self._close_code if self._close_code is not None else _INTERNAL_ERROR,
             "elapsed": perf_counter() - self._began,
         }
+        for observer in observers:
+            observer.ended(self._scope, fields, error)
         level = "ERROR" if error or self._status >= 500 else "INFO"
         logger.opt(exception=error).log(level, "log websocket", **fields)

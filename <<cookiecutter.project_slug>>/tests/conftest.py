@@ -20,6 +20,9 @@ Log = Callable[..., list[dict[str, Any]]]
 for name in re.findall(r"^#([A-Z_]+)=", (PROJECT / "sample.env").read_text(), re.MULTILINE):
     os.environ.pop(name, None)
 os.environ["ENV"] = "testing"
+# <% if cookiecutter.use_prometheus %>
+os.environ["METRICS_PORT"] = ""  # the service itself may run beside its tests
+# <% endif %>
 with contextlib.chdir(Path(__file__).parent):
     from << cookiecutter.project_slug >>.main import app
 

@@ -32,7 +32,7 @@ class Recorder(Transport):
         self.sent.append(envelope.serialize())
         self.events += [json.loads(item.payload.get_bytes()) for item in envelope.items]
 
-    def flush(self, timeout: float, callback: Any = None) -> None:  # noqa: ARG002
+    def flush(self, timeout: float, callback: Any = None) -> None:
         self.timeouts.append(timeout)
 
 

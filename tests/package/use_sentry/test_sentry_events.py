@@ -180,7 +180,7 @@ class Account(BaseModel):
     api_key: str = CANARY
 
 
-def hide_everywhere(request: Request) -> None:  # noqa: ARG001 - its frame has it
+def hide_everywhere(request: Request) -> None:
     """Fail with a secret in every place that a frame has."""
     account, options = Account(), {"deep": [{"db_password": CANARY}]}
     pairs = [(b"authorization", f"Bearer {CANARY}".encode())]
@@ -210,7 +210,7 @@ async def test_no_secret_is_sent(traces: float, report: Report) -> None:
     recorder = report(app, sentry_traces_sample_rate=traces)
 
     @app.post("/fail")
-    def fail(request: Request, authorization: Annotated[str, Header()]) -> None:  # noqa: ARG001
+    def fail(request: Request, authorization: Annotated[str, Header()]) -> None:
         tell_the_sdk()
         with sentry_sdk.start_span(op="query", name=f"password={CANARY}") as span:
             span.set_data("url", f"https://ann:{CANARY}@host")
