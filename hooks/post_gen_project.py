@@ -17,7 +17,10 @@ from pathlib import Path
 ANSWERS = json.loads(r"""<< cookiecutter | tojson >>""")
 
 # Option -> what only it needs. Whoever answers no gets a project without these paths.
-OPTIONS: dict[str, tuple[str, ...]] = {}
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "use_sentry": (),
+    "use_prometheus": (),
+}
 
 # Set by git for its own hooks and aliases: they would point our commands at somebody else's
 # repository.

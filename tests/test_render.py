@@ -78,10 +78,16 @@ PATHS = {
 }
 
 # What each option adds to them.
-OPTION_PATHS: dict[str, set[str]] = {}
+OPTION_PATHS: dict[str, set[str]] = {
+    "use_sentry": set(),
+    "use_prometheus": set(),
+}
 
 # What would tell of an option in a project without it.
-TRACES: dict[str, str] = {}
+TRACES: dict[str, str] = {
+    "use_sentry": "sentry",
+    "use_prometheus": "prometheus|METRICS_",
+}
 
 RENDERS: dict[str, dict[str, str | bool]] = {
     **{f"options-{name}": {**options} for name, options in COMBINATIONS.items()},
