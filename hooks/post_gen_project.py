@@ -16,10 +16,13 @@ from pathlib import Path
 
 ANSWERS = json.loads(r"""<< cookiecutter | tojson >>""")
 
-# Option -> what only it needs. Whoever answers no gets a project without these paths.
+# Option -> what only it needs, or several joined by + -> what only all of them together need.
+# Whoever answers no gets a project without these paths.
 OPTIONS: dict[str, tuple[str, ...]] = {
     "use_sentry": (),
     "use_prometheus": (),
+    "use_docker": (".dockerignore", "Caddyfile", "Dockerfile", "compose.yaml", "smoke.py"),
+    "use_docker+use_prometheus": ("compose.monitoring.yaml",),
 }
 
 # Set by git for its own hooks and aliases: they would point our commands at somebody else's
@@ -59,8 +62,8 @@ def main() -> None:
 
 def remove_unwanted() -> None:
     """Remove the paths of every option that was answered with no."""
-    for option, paths in OPTIONS.items():
-        if not ANSWERS[option]:
+    for options, paths in OPTIONS.items():
+        if not all(ANSWERS[option] for option in options.split("+")):
             for path in paths:
                 remove(Path(path))
 
