@@ -43,7 +43,13 @@ def test_causes_notes_and_groups_are_shown() -> None:
     except ExceptionGroup as group:
         group.add_note("seen at night")
         text = format_exception(group)
-    for part in ("KeyError: 'first'", "directly caused", "seen at night", "ValueError: one", "OSError: two"):
+    for part in (
+        "KeyError: 'first'",
+        "directly caused",
+        "seen at night",
+        "ValueError: one",
+        "OSError: two",
+    ):
         assert part in text
 
 
