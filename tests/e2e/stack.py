@@ -127,6 +127,9 @@ class Stack:
         """Leave nothing behind."""
         down = ("down", "--volumes", "--rmi", "local", "--remove-orphans", "--timeout", "1")
         self.compose("--profile", "*", *down)
+        # Images that later ones took the name from.
+        label = f"label=com.docker.compose.project={self.environment['COMPOSE_PROJECT_NAME']}"
+        self("docker", "image", "prune", "--force", "--filter", label)
 
     def containers(self, service: str) -> list[Container]:
         """Return the containers of a service, stopped ones too."""
