@@ -15,7 +15,10 @@ EXPECTED = {
     "/api/divide?a=1&b=0": (500, "Internal Server Error"),
     "/api/nowhere": (404, "Not Found"),
     "/api/health/ready": (404, "Not Found"),
+# <% if cookiecutter.use_prometheus %>
     "/metrics": (404, "Not Found"),
+    "/api/metrics": (404, "Not Found"),
+# <% endif %>
 }
 ROOT = "/data/caddy/pki/authorities/local/root.crt"
 

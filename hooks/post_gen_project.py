@@ -16,8 +16,8 @@ from pathlib import Path
 
 ANSWERS = json.loads(r"""<< cookiecutter | tojson >>""")
 
-# Option -> what only it needs, or several joined by + -> what only all of them together need.
-# Whoever answers no gets a project without these paths.
+# Option -> what it needs; several joined by + -> what only all of them together need. A path goes
+# when nothing that lists it was chosen.
 OPTIONS: dict[str, tuple[str, ...]] = {
     "use_sentry": (),
     "use_prometheus": (),
@@ -61,11 +61,11 @@ def main() -> None:
 
 
 def remove_unwanted() -> None:
-    """Remove the paths of every option that was answered with no."""
-    for options, paths in OPTIONS.items():
-        if not all(ANSWERS[option] for option in options.split("+")):
-            for path in paths:
-                remove(Path(path))
+    """Remove every path that only options need that were answered with no."""
+    chosen = [paths for options, paths in OPTIONS.items()
+              if all(ANSWERS[option] for option in options.split("+"))]  # fmt: skip
+    for path in set().union(*OPTIONS.values()).difference(*chosen):
+        remove(Path(path))
 
 
 def remove(path: Path) -> None:

@@ -87,8 +87,8 @@ OPTION_PATHS: dict[str, set[str]] = {
 
 # What would tell of an option in a project without it.
 TRACES: dict[str, str] = {
-    "use_sentry": "sentry",
-    "use_prometheus": "prometheus|METRICS_",
+    "use_sentry": "sentry|dsn=",
+    "use_prometheus": "prometheus|metric|monitoring|grafana|alert|promtool|amtool|scrape|9464",
     "use_docker": r"docker|caddy|compose\b",
 }
 
