@@ -88,6 +88,7 @@ class Stack:
 
     def __init__(self, project: Path, **variables: str) -> None:
         self.project = project
+        self.rebuilt_in = 0.0  # seconds
         self.https_port, self.http_port = free_port(), free_port()
         self.url = f"https://localhost:{self.https_port}"
         self.environment = os.environ | {

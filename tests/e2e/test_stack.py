@@ -67,7 +67,7 @@ def stack(fresh: Stack) -> Stack:
     fresh("git", "commit", "--quiet", "--message", "Routes to try")
     began = time.monotonic()
     fresh.compose("build", "--quiet")
-    assert time.monotonic() - began < 5, "a change of the source takes too long to build"
+    fresh.rebuilt_in = time.monotonic() - began
     fresh.up()
     return fresh
 
@@ -94,6 +94,11 @@ def test_smoke_sees_faults(fresh: Stack) -> None:
     ]
 
 
+def test_image_of_a_changed_source(stack: Stack) -> None:
+    """A change of the source is in a new image in less than 5 seconds."""
+    assert stack.rebuilt_in < 5
+
+
 def test_image_is_small_and_clean(stack: Stack) -> None:
     """At most 45 MB above its base; no compiler, git, installer's cache or test is in it."""
     image = stack.container("app").inspected["Image"]
@@ -107,7 +112,8 @@ def test_image_is_small_and_clean(stack: Stack) -> None:
     package = f"/app/{stack.project.name}"
     found = stack(*shell, "find /app -type d -not -name __pycache__").split()
     assert found == ["/app", package, f"{package}/routers"]
-    assert stack(*shell, "find / -xdev -path '*/.cache/*' -o -name '*.whl'") == ""
+    as_root = ("docker", "run", "--rm", "--user", "0", "--entrypoint", "sh", image, "-c")
+    assert stack(*as_root, "find / -xdev -path '*/.cache/*'") == ""
 
 
 def test_image_knows_its_commit(stack: Stack) -> None:
@@ -402,16 +408,24 @@ def test_posts_after_idle(stack: Stack) -> None:
 
 
 def test_scaling_under_load(stack: Stack) -> None:
-    """From one instance to four and back no request fails, and each of the four gets some."""
+    """From one instance to four and back no request fails; each of the four is used and watched."""
     with load(stack) as requests:
         stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "app=4")
         four = stack.containers("app")
-        for container in four:
-            until(lambda c=container: any("/api/hello" in line for line in c.log()))  # type: ignore[misc]
+        until(lambda: all(map(served, four)))
+        if COMBINATIONS[COMBINATION]["use_prometheus"]:
+            until(lambda: len(healthy_targets(stack)) == len(four), 60)
         stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "app=1")
         assert len(stack.containers("app")) == 1
     assert len(four) == 4
     assert (requests.wrong, requests.broken) == ([], [])
+
+
+def healthy_targets(stack: Stack) -> list[str]:
+    """Return the instances that Prometheus can scrape."""
+    url = f"http://127.0.0.1:{stack.environment['PROMETHEUS_PORT']}/api/v1/targets"
+    found = httpx.get(url, trust_env=False).json()["data"]["activeTargets"]
+    return [target["scrapeUrl"] for target in found if target["health"] == "up"]
 
 
 def test_every_line_is_json(stack: Stack) -> None:
