@@ -58,7 +58,8 @@ DEPENDENCIES = set(
 # and folders that version control or a tool takes for its own output.
 PROJECT = set(
     """
-    build caddyfile conftest dist dockerfile docs env htmlcov license makefile monitoring tests venv
+    build caddyfile conftest dist dockerfile docs env htmlcov license makefile monitoring smoke
+    tests venv
     """.split()
 )
 

@@ -18,7 +18,8 @@ ANSWERS = json.loads(r"""<< cookiecutter | tojson >>""")
 
 PACKAGE = ANSWERS["project_slug"]
 
-# Option -> what it needs. A path goes when no option that lists it was chosen.
+# Option -> what it needs; several joined by + -> what only all of them together need. A path goes
+# when nothing that lists it was chosen.
 OPTIONS: dict[str, tuple[str, ...]] = {
     "use_sentry": (
         f"{PACKAGE}/route.py",
@@ -34,6 +35,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
         "monitoring",
         "tests/test_metrics.py",
     ),
+    "use_docker": (".dockerignore", "Caddyfile", "Dockerfile", "compose.yaml", "smoke.py"),
+    "use_docker+use_prometheus": ("compose.monitoring.yaml",),
 }
 
 # Set by git for its own hooks and aliases: they would point our commands at somebody else's
@@ -73,8 +76,9 @@ def main() -> None:
 
 def remove_unwanted() -> None:
     """Remove every path that only options need that were answered with no."""
-    wanted = {path for option, paths in OPTIONS.items() if ANSWERS[option] for path in paths}
-    for path in {path for paths in OPTIONS.values() for path in paths} - wanted:
+    chosen = [paths for options, paths in OPTIONS.items()
+              if all(ANSWERS[option] for option in options.split("+"))]  # fmt: skip
+    for path in set().union(*OPTIONS.values()).difference(*chosen):
         remove(Path(path))
 
 

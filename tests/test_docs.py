@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.serving import serve
-from tests.template import TEMPLATE, THOROUGH, command, files, run, settings
+from tests.template import COMBINATIONS, TEMPLATE, THOROUGH, command, files, run, settings
 
 README = (TEMPLATE / "README.md").read_text("utf-8")
-ANSWERS = "Shop API\n\nSells things.\nZoë Smith\nzoe@example.com\n3\ny\n"
+ANSWERS = "Shop API\n\nSells things.\nZoë Smith\nzoe@example.com\n3\ny\ny\ny\n"
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -45,12 +45,12 @@ def test_transcript(tmp_path: Path, home: Path) -> None:
         assert question.removesuffix("…") in done.stdout, line
 
 
-def test_tree(install: Callable[[str], Path]) -> None:
+def test_tree(bake: Callable[..., Path]) -> None:
     """Every file and folder of the tree is in a project with all options."""
     shown = next(block for block in blocks(README, "text") if block.startswith("shop_api/"))
     entries = [line[:28] for line in shown.splitlines()[1:]]
     names = {name for entry in entries for name in entry.split() if name != "…"}
-    paths = [f"/{path}" for path in files(install("all"))]
+    paths = [f"/{path}" for path in files(bake(**COMBINATIONS["all"]))]
     for name in {name.replace("shop_api", "my_service") for name in names}:
         assert any(f"/{name}" in path for path in paths), name
 

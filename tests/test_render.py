@@ -78,7 +78,7 @@ PATHS = {
     "tests/test_server.py",
 }
 
-# What each option adds to them.
+# What each option adds to them, and what only several together do.
 OPTION_PATHS: dict[str, set[str]] = {
     "use_sentry": {
         "my_service/route.py",
@@ -101,12 +101,15 @@ OPTION_PATHS: dict[str, set[str]] = {
         "my_service/route.py",
         "tests/test_metrics.py",
     },
+    "use_docker": {".dockerignore", "Caddyfile", "Dockerfile", "compose.yaml", "smoke.py"},
+    "use_docker+use_prometheus": {"compose.monitoring.yaml"},
 }
 
 # What would tell of an option in a project without it.
 TRACES: dict[str, str] = {
     "use_sentry": "sentry|dsn=",
     "use_prometheus": "prometheus|metric|monitoring|grafana|alert|promtool|amtool|scrape|9464",
+    "use_docker": r"docker|caddy|compose\b",
 }
 
 RENDERS: dict[str, dict[str, str | bool]] = {
@@ -147,7 +150,9 @@ def texts(project: Path, *suffixes: str) -> Iterator[tuple[str, str]]:
 def test_paths(project: Path, answers: dict[str, str | bool]) -> None:
     """A project has exactly these files; its package has the name of its folder."""
     assert project.name == answers.get("project_slug", "my_service")
-    expected = PATHS.union(*(OPTION_PATHS[name] for name in OPTIONS if answers.get(name)))
+    added = [paths for options, paths in OPTION_PATHS.items()
+             if all(answers.get(option) for option in options.split("+"))]  # fmt: skip
+    expected = PATHS.union(*added)
     assert files(project) == {re.sub("^my_service/", f"{project.name}/", path) for path in expected}
 
 

@@ -1,0 +1,65 @@
+"""Ask the running stack from outside, over verified TLS, and compare each answer: `make smoke`."""
+
+import http.client
+import socket
+import ssl
+import subprocess
+import sys
+
+# Path -> status, and a text that the body or the address of a redirect must hold. Paths for the
+# inside, and those that do not begin with /api, get their 404 from Caddy.
+EXPECTED = {
+    "/": (302, "/api/docs"),
+    "/api/hello": (200, "Hello World"),
+    "/api/divide?a=1&b=x": (422, "int_parsing"),
+    "/api/divide?a=1&b=0": (500, "Internal Server Error"),
+    "/api/nowhere": (404, "Not Found"),
+    "/api/health/ready": (404, "Not Found"),
+# <% if cookiecutter.use_prometheus %>
+    "/metrics": (404, "Not Found"),
+    "/api/metrics": (404, "Not Found"),
+# <% endif %>
+}
+ROOT = "/data/caddy/pki/authorities/local/root.crt"
+
+
+def main() -> int:
+    """Print what differs from `EXPECTED`; return the exit code."""
+    domain, https_port = inside("echo $DOMAIN:$HTTPS_PORT").split(":")
+    port = int(https_port)
+    context = ssl.create_default_context()
+    # Caddy's own CA, where it needed one.
+    if root := inside(f"cat {ROOT} 2>/dev/null || true"):
+        context.load_verify_locations(cadata=root)
+    problems = [problem for path in EXPECTED if (problem := check(domain, port, path, context))]
+    print("\n".join(problems) or f"https://{domain}:{port}: {len(EXPECTED)} answers as expected")
+    return len(problems) > 0
+
+
+def inside(command: str) -> str:
+    """Return what a shell command prints in Caddy's container."""
+    words = ["docker", "compose", "exec", "-T", "caddy", "sh", "-c", command]
+    return subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def check(domain: str, port: int, path: str, context: ssl.SSLContext) -> str:
+    """Return what is wrong with the answer to a GET of `path`, empty if nothing is."""
+    connection = http.client.HTTPSConnection(domain, port, timeout=10)
+    try:
+        # This machine's Caddy, wherever the name leads to.
+        plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+        connection.sock = context.wrap_socket(plain, server_hostname=domain)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        text = response.read().decode() + response.getheader("Location", "")
+    except (OSError, http.client.HTTPException) as error:
+        return f"{path}: {type(error).__name__}: {error}"
+    finally:
+        connection.close()
+    if (response.status, True) != (EXPECTED[path][0], EXPECTED[path][1] in text):
+        return f"{path}: expected {EXPECTED[path]}, got {response.status} {text[:200]!r}"
+    return "" if response.getheader("X-Request-ID") else f"{path}: no X-Request-ID"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""The containers of a rendered project: started and asked from outside, looked at, and removed."""
+
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.template import run
+
+TRIAL = Path(__file__).with_name("trial.py")
+Found = TypeVar("Found")
+ROOT = "/data/caddy/pki/authorities/local/root.crt"
+
+
+def need_engine() -> None:
+    """Skip what needs containers where there are none, and say what is missing."""
+    if not shutil.which("docker"):
+        pytest.skip("no container engine: docker is not installed")
+    if subprocess.run(
+        ["docker", "compose", "version"], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("no Compose v2 for the engine: `docker compose` is no command (images)")
+    if subprocess.run(["docker", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("no container engine answers")
+
+
+def free_port() -> str:
+    """Return a port of the loopback that is free for TCP and for UDP."""
+    while True:
+        with (
+            socket.socket(type=socket.SOCK_STREAM) as tcp,
+            socket.socket(type=socket.SOCK_DGRAM) as udp,
+        ):
+            tcp.bind(("127.0.0.1", 0))
+            try:
+                udp.bind(tcp.getsockname())
+            except OSError:
+                continue
+            return str(tcp.getsockname()[1])
+
+
+def until(look: Callable[[], Found], seconds: float = 10) -> Found:
+    """Return what `look` finds as soon as it finds something."""
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, f"nothing was found in {seconds} s"
+        time.sleep(0.05)
+    return found
+
+
+@dataclass
+class Container:
+    """What the engine tells about one container."""
+
+    id: str
+
+    @property
+    def inspected(self) -> dict[str, Any]:
+        """What `docker inspect` shows."""
+        done = subprocess.run(
+            ["docker", "inspect", self.id], capture_output=True, text=True, check=True
+        )
+        shown: dict[str, Any] = json.loads(done.stdout)[0]
+        return shown
+
+    def log(self) -> list[str]:
+        """Every line so far."""
+        done = subprocess.run(
+            ["docker", "logs", self.id],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout.splitlines()
+
+
+class Stack:
+    """One project's containers under a name of their own, on ports of the loopback."""
+
+    def __init__(self, project: Path, **variables: str) -> None:
+        self.project = project
+        self.rebuilt_in = 0.0  # seconds
+        self.https_port, self.http_port = free_port(), free_port()
+        self.url = f"https://localhost:{self.https_port}"
+        self.environment = os.environ | {
+            "COMPOSE_PROJECT_NAME": f"plinth-{uuid4().hex[:8]}",
+            "PUBLISH": "127.0.0.1",
+            "HTTP_PORT": self.http_port,
+            "HTTPS_PORT": self.https_port,
+            "PROMETHEUS_PORT": free_port(),
+            "ALERTMANAGER_PORT": free_port(),
+            **variables,
+        }
+
+    def __call__(self, *words: str) -> str:
+        """Run a command in the project; it must succeed."""
+        done = run(*words, cwd=self.project, env=self.environment)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def compose(self, *words: str) -> str:
+        """Run `docker compose`."""
+        return self("docker", "compose", *words)
+
+    def up(self, **variables: str) -> None:
+        """Start everything, as a user does."""
+        self.environment |= variables
+        self("make", "up")
+
+    def add_trial(self) -> None:
+        """Give the service the routes of `trial.py`."""
+        package = self.project / self.project.name
+        shutil.copy(TRIAL, package / "routers")
+        with (package / "main.py").open("a") as main:
+            main.write("\nfrom .routers import trial  # noqa: E402\n")
+            main.write("\napp.include_router(trial.router)\n")
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        down = ("down", "--volumes", "--rmi", "local", "--remove-orphans", "--timeout", "1")
+        self.compose("--profile", "*", *down)
+        # Images that later ones took the name from.
+        label = f"label=com.docker.compose.project={self.environment['COMPOSE_PROJECT_NAME']}"
+        self("docker", "image", "prune", "--force", "--filter", label)
+
+    def containers(self, service: str) -> list[Container]:
+        """Return the containers of a service, stopped ones too."""
+        return [*map(Container, self.compose("ps", "--all", "--quiet", service).split())]
+
+    def container(self, service: str) -> Container:
+        """Return the only container of a service."""
+        (container,) = self.containers(service)
+        return container
+
+    def log(self, service: str) -> list[dict[str, Any]]:
+        """Return every line of a service that is still there."""
+        lines = self.compose("logs", "--no-color", "--no-log-prefix", service).splitlines()
+        return [*map(json.loads, lines)]
+
+    def line(self, service: str, request_id: str) -> dict[str, Any]:
+        """Return the one line about a request, as soon as it is there."""
+
+        def find() -> list[dict[str, Any]]:
+            return [line for line in self.log(service)
+                    if line.get("request_id") == request_id
+                    and line["message"] in SUMMARIES]  # fmt: skip
+
+        (line,) = until(find)
+        return line
+
+    def tls(self) -> ssl.SSLContext:
+        """Return a context that believes Caddy's own CA, and nobody else."""
+        context = ssl.create_default_context(cadata=self.root())
+        assert context.get_ca_certs()
+        return context
+
+    def root(self) -> str:
+        """Return the certificate of Caddy's own CA."""
+        return self.compose("exec", "-T", "caddy", "cat", ROOT)
+
+    def client(self, protocol: str = "2") -> httpx.Client:
+        """Return a client for one version of HTTP that verifies whom it talks to."""
+        return httpx.Client(
+            base_url=self.url,
+            verify=self.tls(),
+            http1=protocol == "1.1",
+            http2=protocol == "2",
+            timeout=20,
+            trust_env=False,
+        )
+
+
+# Messages of the line that sums a request up, by the service and by Caddy.
+SUMMARIES = {"handled request", "log request", "log websocket", "unhandled exception"}

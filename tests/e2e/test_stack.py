@@ -1,0 +1,477 @@
+"""The whole stack in a container engine, asked from outside over TLS that is verified.
+
+The tests build on each other's stack, and the last ones stop it: they run in this order.
+"""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from tests.e2e import http3
+from tests.e2e.load import GETS, POST, Connection, Load
+from tests.e2e.stack import Container, Stack, free_port, need_engine, until
+from tests.template import COMBINATIONS, SOURCES, command, render, run
+
+COMBINATION = "all" if (SOURCES / "monitoring").exists() else "docker"
+MEGABYTE = 1_000_000
+
+ANSWERS = {
+    "/api/hello": (200, "Hello World"),
+    "/api/nowhere": (404, "Not Found"),
+    "/api/divide?a=1&b=x": (422, "int_parsing"),
+    "/api/divide?a=1&b=0": (500, "Internal Server Error"),
+}
+
+# What must not be found from outside, however it is spelt.
+HIDDEN = """
+    /metrics /metrics/ //metrics /METRICS /%6Detrics /%6d%65%74%72%69%63%73 /./metrics /x/../metrics
+    /metrics?x=1 /metrics%2f /metrics;x /%2e/metrics /metrics%00 /%2fmetrics /api/../metrics
+    /api/metrics /api/metrics/ /api//metrics //api/metrics /api/METRICS /API/metrics /API/METRICS
+    /api/%6Detrics /%61pi/metrics /api%2fmetrics /api/./metrics /api/%2e/metrics /api/x/../metrics
+    /api/x/%2e%2e/metrics /api/../api/metrics /api/api/metrics /api/%2fmetrics /api/metrics%2f
+    /api/metrics?x=/api/hello /api/metrics;x /api/metrics%20 /api/metrics. /api/%256Detrics
+    /api/hello/../metrics /api/hello/..%2fmetrics /api/.//metrics /api\\metrics /apimetrics
+    /health/ready /api/health/ready /api/health/live /api/health /api/health/ /api/health/ready/
+    /api/HEALTH/ready /api/%68ealth/ready /api//health/ready /api/health//ready /api/health%2fready
+    /api%2fhealth/ready /api/./health/ready /api/x/../health/ready /api/x/%2e%2e/health/ready
+    /API/health/ready /api/health/./ready /api/api/health/ready /api/health/x/../ready
+""".split()
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Stack]:
+    """The stack of a new project, after `make up` and nothing else."""
+    need_engine()
+    answers = COMBINATIONS[COMBINATION]
+    stack = Stack(render(tmp_path_factory.mktemp("stack"), home, **answers))
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture(scope="module")
+def stack(fresh: Stack) -> Stack:
+    """The same stack with routes to try things with, and a first commit."""
+    fresh.add_trial()
+    fresh("git", "add", "--all")
+    fresh("git", "commit", "--quiet", "--message", "Routes to try")
+    began = time.monotonic()
+    fresh.compose("build", "--quiet")
+    fresh.rebuilt_in = time.monotonic() - began
+    fresh.up()
+    return fresh
+
+
+# --- A new project, and its image ---------------------------------------------------------------
+
+
+def test_smoke(fresh: Stack) -> None:
+    """`make up` from a fresh scaffold is enough for `make smoke` to find all as it should be."""
+    assert f"{fresh.url}: " in fresh("make", "-s", "smoke")
+
+
+def test_smoke_sees_faults(fresh: Stack) -> None:
+    """An answer that differs from the expected one fails, and is shown."""
+    smoke = fresh.project / "smoke.py"
+    text = smoke.read_text("utf-8")
+    smoke.write_text(text.replace("Hello World", "Hello Moon").replace("404, ", "200, ", 1))
+    done = run("make", "-s", "smoke", cwd=fresh.project, env=fresh.environment)
+    smoke.write_text(text)
+    assert done.returncode != 0
+    assert re.findall(r"^(\S+): expected", done.stdout, re.MULTILINE) == [
+        "/api/hello",
+        "/api/nowhere",
+    ]
+
+
+def test_image_of_a_changed_source(stack: Stack) -> None:
+    """A change of the source is in a new image in less than 5 seconds."""
+    assert stack.rebuilt_in < 5
+
+
+def test_image_is_small_and_clean(stack: Stack) -> None:
+    """At most 45 MB above its base; no compiler, git, installer's cache or test is in it."""
+    image = stack.container("app").inspected["Image"]
+    base = re.findall(r"^FROM (\S+)$", (stack.project / "Dockerfile").read_text(), re.MULTILINE)[-1]
+    size, of_base = (int(stack("docker", "image", "inspect", "-f", "{{.Size}}", name))
+                     for name in (image, base))  # fmt: skip
+    assert size - of_base < 45 * MEGABYTE
+    shell = ("docker", "run", "--rm", "--entrypoint", "sh", image, "-c")
+    assert stack(*shell, "id -u; id -g").split() == ["10001", "10001"]
+    assert stack(*shell, "command -v gcc cc git uv || true") == ""
+    package = f"/app/{stack.project.name}"
+    found = stack(*shell, "find /app -type d -not -name __pycache__").split()
+    assert found == ["/app", package, f"{package}/routers"]
+    as_root = ("docker", "run", "--rm", "--user", "0", "--entrypoint", "sh", image, "-c")
+    assert stack(*as_root, "find / -xdev -path '*/.cache/*'") == ""
+
+
+def test_image_knows_its_commit(stack: Stack) -> None:
+    """The image carries the commit that `make up` built it from."""
+    labels = stack.container("app").inspected["Config"]["Labels"]
+    assert labels["org.opencontainers.image.revision"] == stack("git", "rev-parse", "HEAD").strip()
+
+
+def test_image_alone(stack: Stack) -> None:
+    """It honours PORT, becomes healthy, and stops on SIGTERM with exit code 0."""
+    image, port = stack.container("app").inspected["Image"], free_port()
+    publish = ("--publish", f"127.0.0.1:{port}:9000", "--env", "PORT=9000", "--read-only")
+    container = Container(stack("docker", "run", "--detach", *publish, image).strip())
+    try:
+        until(lambda: container.inspected["State"]["Health"]["Status"] == "healthy", 20)
+        assert httpx.get(f"http://127.0.0.1:{port}/hello").json() == {"message": "Hello World"}
+        stack("docker", "stop", container.id)
+        assert container.inspected["State"]["ExitCode"] == 0
+        assert json.loads(container.log()[-1])["message"] == "shutdown"
+    finally:
+        stack("docker", "rm", "--force", "--volumes", container.id)
+
+
+def test_lock_file_decides(stack: Stack, tmp_path: Path) -> None:
+    """With uv.lock the image gets what that says; one that does not fit the project is an error."""
+    project, image = tmp_path / "project", f"{stack.environment['COMPOSE_PROJECT_NAME']}-locked"
+    stack("cp", "-r", str(stack.project), str(project))
+    build = ("docker", "build", "--quiet", "--tag", image, str(project))
+    stack(command("uv"), "lock", "--quiet", "--project", str(project),
+          "--upgrade-package", "idna==3.7")  # fmt: skip
+    try:
+        stack(*build)
+        shown = stack("docker", "run", "--rm", image, "python", "-c", PRINT_IDNA)
+        assert shown.strip() == "3.7"
+        pyproject = project / "pyproject.toml"
+        pyproject.write_text(pyproject.read_text().replace("orjson>=3.10.12", "orjson>=3.10.13"))
+        assert run(*build, cwd=project, env=stack.environment).returncode != 0
+    finally:
+        stack("docker", "image", "rm", "--force", image)
+
+
+PRINT_IDNA = "from importlib.metadata import version; print(version('idna'))"
+
+# --- What is seen from outside ------------------------------------------------------------------
+
+
+def ask(stack: Stack, protocol: str, path: str) -> tuple[int, str, str]:
+    """Return status, body and request id of a GET over one version of HTTP."""
+    if protocol == "3":
+        asked = http3.get(int(stack.https_port), path, stack.root())
+        status, headers, body = asyncio.run(asked)
+        return status, body.decode(), headers["x-request-id"]
+    with stack.client(protocol) as client:
+        response = client.get(path, headers={"X-Forwarded-For": "192.0.2.66"})
+        assert response.http_version.startswith(f"HTTP/{protocol}")
+        return response.status_code, response.text, response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("protocol", ["1.1", "2", "3"])
+def test_one_id(protocol: str, stack: Stack) -> None:
+    """The id that the client gets is in Caddy's log and in the service's, with the same facts."""
+    for path, (status, text) in ANSWERS.items():
+        answered, body, request_id = ask(stack, protocol, path)
+        assert (answered, text in body) == (status, True), body
+        outside, inside = stack.line("caddy", request_id), stack.line("app", request_id)
+        request = outside["request"]
+        assert outside["status"] == inside["status_code"] == status
+        assert inside["path_with_query"] == path
+        assert request["uri"] == path.partition("?")[0]
+        assert request["proto"].startswith(f"HTTP/{protocol}")
+        # The client's own X-Forwarded-For is not believed.
+        assert inside["remote_ip"] == request["remote_ip"] != "192.0.2.66"
+        assert inside["schema"] == "https"
+
+
+def test_own_id(stack: Stack) -> None:
+    """A client's id is kept everywhere if it may be one; of a bad one there is no trace."""
+    with stack.client() as client:
+        for sent, kept in {"trace-1.a_B": True, "no good": False, "x" * 129: False}.items():
+            response = client.get("/api/hello?token=s3cr3t", headers={"X-Request-ID": sent})
+            request_id = response.headers["x-request-id"]
+            assert (request_id == sent) == kept
+            assert stack.line("caddy", request_id)
+            assert stack.line("app", request_id)
+    logs = stack.compose("logs", "caddy", "app")
+    assert "no good" not in logs
+    assert "x" * 129 not in logs
+    assert "s3cr3t" not in logs
+
+
+def test_websocket(stack: Stack) -> None:
+    """WebSockets pass, with an id of their own."""
+    url = f"wss://localhost:{stack.https_port}/api/trial/ws"
+    with connect(url, ssl=stack.tls(), proxy=None) as websocket:
+        websocket.send("hello")
+        assert websocket.recv(timeout=5) == "hello"
+        assert websocket.response
+        request_id = websocket.response.headers["x-request-id"]
+    line = stack.line("app", request_id)
+    assert (line["message"], line["schema"]) == ("log websocket", "wss")
+    assert stack.line("caddy", request_id)["status"] == 101
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd"])
+def test_events_are_not_held_back(encoding: str, stack: Stack) -> None:
+    """An event arrives while the response is still going on, compressed or not."""
+    headers = {"Accept-Encoding": encoding}
+    with (
+        stack.client() as client,
+        client.stream("GET", "/api/trial/events", headers=headers, timeout=5) as response,
+    ):
+        events = response.iter_lines()
+        assert next(events) == "data: first"
+        assert client.get("/api/trial/release").status_code == 200
+        assert [line for line in events if line] == ["data: second"]
+
+
+def test_redirects(stack: Stack) -> None:
+    """They lead back to where the client came in: to HTTPS, its port and the prefix."""
+    with stack.client() as client:
+        to_slash = client.get("/api/trial/folder")
+        assert to_slash.headers["location"] == f"{stack.url}/api/trial/folder/"
+        to_docs = client.get("/")
+        assert client.get(to_docs.headers["location"]).status_code == 200
+        assert "/api/openapi.json" in client.get("/api/docs").text
+        assert client.get("/api/openapi.json").json()["servers"] == [{"url": "/api"}]
+    plain = httpx.get(f"http://localhost:{stack.http_port}/api/hello?x=1", trust_env=False)
+    assert plain.headers["location"] == f"{stack.url}/api/hello?x=1"
+
+
+def test_headers(stack: Stack) -> None:
+    """Every answer has the security headers and one id, whether the service or Caddy gave it."""
+    with stack.client() as client:
+        for path in ("/api/hello", "/api/nowhere", "/nowhere", "/api/health/ready", "/"):
+            headers = client.get(path).headers
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["x-frame-options"] == "DENY"
+            assert "frame-ancestors 'none'" in headers["content-security-policy"]
+            assert headers["referrer-policy"] == "no-referrer"
+            assert len(headers.get_list("x-request-id")) == 1
+            assert "server" not in headers
+            # It would take other servers on a developer's localhost with it.
+            assert "strict-transport-security" not in headers
+            assert headers["alt-svc"].startswith(f'h3=":{stack.https_port}"')
+
+
+def test_compression_and_body_limit(stack: Stack) -> None:
+    """Long texts are compressed; bodies over the limit get a 413, with or without a length."""
+    large = b"x" * (10 * MEGABYTE + 1)
+    with stack.client() as client:
+        compressed = client.get("/api/openapi.json", headers={"Accept-Encoding": "gzip"})
+        assert compressed.headers["content-encoding"] == "gzip"
+        assert client.post("/api/trial/echo", content=large[:-1]).json() == 10 * MEGABYTE
+        assert client.post("/api/trial/echo", content=large).status_code == 413
+        assert client.post("/api/trial/echo", content=iter([large])).status_code == 413
+
+
+def test_hidden_means_hidden(stack: Stack) -> None:
+    """Metrics and probes are 404 in every spelling, under the right host name and any other."""
+    tls = stack.tls()
+
+    async def found(host: str) -> dict[str, int]:
+        connection, statuses = Connection(stack.https_port, tls), {}
+        for path in HIDDEN:
+            raw = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+            statuses[path] = (await connection.ask(raw)).status
+        connection.close()
+        return {path: status for path, status in statuses.items() if status != 404}
+
+    for host in (f"localhost:{stack.https_port}", "localhost", "app", "127.0.0.1"):
+        assert asyncio.run(found(host)) == {}
+
+
+def test_only_caddy_publishes_ports(stack: Stack) -> None:
+    """Nothing else can be reached from another machine, the service not even from this one."""
+    config = json.loads(stack.compose("config", "--format", "json"))
+    published = {name: service.get("ports", []) for name, service in config["services"].items()}
+    assert published.pop("app") == []
+    assert published.pop("caddy")
+    for ports in published.values():
+        assert {port["host_ip"] for port in ports} <= {"127.0.0.1"}
+    assert not any(stack.container("app").inspected["NetworkSettings"]["Ports"].values())
+
+
+# --- Inside -------------------------------------------------------------------------------------
+
+
+def test_hardening(stack: Stack) -> None:
+    """The engine confirms for every container what the files promise."""
+    for service in stack.compose("ps", "--services").split():
+        inspected = stack.container(service).inspected
+        host = inspected["HostConfig"]
+        assert host["ReadonlyRootfs"], service
+        assert host["CapDrop"] == ["ALL"]
+        assert host["CapAdd"] == (["CAP_NET_BIND_SERVICE"] if service == "caddy" else None)
+        assert host["SecurityOpt"] == ["no-new-privileges:true"]
+        assert not host["Privileged"]
+        assert 0 < host["Memory"] <= 512 * 1024**2
+        assert 0 < host["PidsLimit"] <= 256
+        assert host["RestartPolicy"]["Name"] == "unless-stopped"
+        assert host["LogConfig"]["Config"] == {"max-file": "5", "max-size": "10m"}
+        assert inspected["State"]["Health"]["Status"] == "healthy"
+        for mount in inspected["Mounts"]:
+            assert mount["Type"] == "volume" or not mount["RW"], mount
+
+
+def test_service_cannot_write(stack: Stack) -> None:
+    """As its user nothing can be written to but memory."""
+    shown = stack.compose("exec", "-T", "app", "python", "-c", PRINT_WRITABLE)
+    assert set(shown.split()) <= {"/tmp", "/dev/shm", "/dev/mqueue", "/run/lock"}
+    assert stack.compose("exec", "-T", "app", "id", "-u").strip() == "10001"
+
+
+# `os.access` knows about read-only file systems.
+PRINT_WRITABLE = """
+import os
+for folder, names, files in os.walk("/"):
+    names[:] = [name for name in names if os.path.join(folder, name) not in ("/proc", "/sys")]
+    if os.access(folder, os.W_OK):
+        print(folder)
+"""
+
+
+# --- Faults under load --------------------------------------------------------------------------
+
+
+def load(stack: Stack, total: int = 10**9, *, posts: bool = False) -> Load:
+    """Return a load of requests that this stack's service answers."""
+    requests = (*GETS, POST) if posts else GETS
+    return Load(stack.https_port, stack.tls(), *requests, total=total)
+
+
+def test_ten_thousand_requests(stack: Stack) -> None:
+    """Each answer is the expected one."""
+    with load(stack, 10_000, posts=True) as requests:
+        requests.finish()
+    assert (requests.wrong, requests.broken) == ([], [])
+    assert requests.statuses.total() == len(requests.ids) == 10_000
+
+
+def test_restarts_under_load(stack: Stack) -> None:
+    """The service restarts three times, and no request fails: they wait for it."""
+    with load(stack) as requests:
+        for _ in range(3):
+            stack.compose("restart", "app")
+            until(lambda: health(stack.container("app")) == "healthy", 30)
+    assert (requests.wrong, requests.broken) == ([], [])
+    assert stack.container("app").inspected["RestartCount"] == 0
+
+
+def health(container: Container) -> str:
+    """Return what the engine's probes found."""
+    found: str = container.inspected["State"]["Health"]["Status"]
+    return found
+
+
+def test_killed_process_comes_back(stack: Stack) -> None:
+    """A process that is killed is replaced, and who asks in the meantime is answered in 10 s."""
+    container = stack.container("app")
+    began = time.monotonic()
+    stack.compose("exec", "-T", "app", "python", "-c", KILL_SERVICE)
+    with stack.client() as client:
+        assert client.get("/api/hello").status_code == 200
+    assert time.monotonic() - began < 10
+    assert container.inspected["RestartCount"] == 1
+
+
+# Kills the first child of the container's init.
+KILL_SERVICE = """
+import os, pathlib, signal
+children = pathlib.Path("/proc/1/task/1/children").read_text().split()
+os.kill(int(children[0]), signal.SIGKILL)
+"""
+
+
+def test_posts_after_idle(stack: Stack) -> None:
+    """A POST is not lost on a connection that was idle for as long as servers usually wait."""
+    tls, pauses = stack.tls(), [4.9 + 0.01 * number for number in range(30)]
+
+    async def post_twice(pause: float) -> list[int]:
+        connection = Connection(stack.https_port, tls)
+        first = await connection.request(POST)
+        await asyncio.sleep(pause)
+        second = await connection.request(POST)
+        connection.close()
+        return [first.status, second.status]
+
+    async def post_all() -> list[list[int]]:
+        return await asyncio.gather(*map(post_twice, pauses))
+
+    assert asyncio.run(post_all()) == [[200, 200]] * len(pauses)
+
+
+def test_scaling_under_load(stack: Stack) -> None:
+    """From one instance to four and back no request fails; each of the four is used and watched."""
+    with load(stack) as requests:
+        stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "app=4")
+        four = stack.containers("app")
+        until(lambda: all(map(served, four)))
+        if COMBINATIONS[COMBINATION]["use_prometheus"]:
+            until(lambda: len(healthy_targets(stack)) == len(four), 60)
+        stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "app=1")
+        assert len(stack.containers("app")) == 1
+    assert len(four) == 4
+    assert (requests.wrong, requests.broken) == ([], [])
+
+
+def healthy_targets(stack: Stack) -> list[str]:
+    """Return the instances that Prometheus can scrape."""
+    url = f"http://127.0.0.1:{stack.environment['PROMETHEUS_PORT']}/api/v1/targets"
+    found = httpx.get(url, trust_env=False).json()["data"]["activeTargets"]
+    return [target["scrapeUrl"] for target in found if target["health"] == "up"]
+
+
+def test_every_line_is_json(stack: Stack) -> None:
+    """What the service and Caddy print can be read by a machine, to the last line."""
+    for service in ("app", "caddy"):
+        assert all(line["message"] and line["level"] for line in stack.log(service))
+
+
+def stop_under_load(stack: Stack) -> None:
+    """Send SIGTERM to all containers at once, with quick and slow requests in flight, and judge."""
+    everything = [container.id for container in map(Container, stack.compose("ps", "-q").split())]
+    app, before = stack.container("app"), served(stack.container("app"))
+    with ThreadPoolExecutor(8) as pool, stack.client("1.1") as client, load(stack) as requests:
+        slow = [pool.submit(client.get, "/api/trial/slow?seconds=3") for _ in range(8)]
+        until(lambda: client.get("/api/trial/asleep").json() >= len(slow))
+        began = time.monotonic()
+        stack("docker", "kill", "--signal", "TERM", *everything)
+        codes = stack("docker", "wait", *everything).split()
+        assert time.monotonic() - began < 15
+        assert [answer.result().status_code for answer in slow] == [200] * len(slow)
+    assert codes == ["0"] * len(everything)
+    assert json.loads(app.log()[-1])["message"] == "shutdown"
+    assert requests.wrong == []
+    # Whatever reached the service, its answer reached the client.
+    assert served(app) - before <= requests.ids
+
+
+def served(container: Container) -> set[str]:
+    """Return the ids of what a service logged of a load."""
+    lines = map(json.loads, container.log())
+    return {line["request_id"] for line in lines if line.get("user_agent") == "load"}
+
+
+def test_sigterm_to_everything(stack: Stack) -> None:
+    """All end with 0 in time, nothing in flight is lost, and the last line is `shutdown`."""
+    stop_under_load(stack)
+
+
+def test_h2c(stack: Stack) -> None:
+    """With HTTP/2 to the service all of this holds too."""
+    stack.up(UPSTREAM_HTTP="h2c")
+    test_websocket(stack)
+    answered, _, request_id = ask(stack, "2", "/api/hello")
+    assert answered == 200
+    assert stack.line("app", request_id)["protocol"] == "2"
+    with load(stack, 5_000, posts=True) as requests:
+        requests.finish()
+    assert (requests.wrong, requests.broken) == ([], [])
+    stop_under_load(stack)

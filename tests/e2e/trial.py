@@ -1,0 +1,65 @@
+"""Routes that the tests of the stack add to a project, to try what the example router cannot."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request, WebSocket
+from fastapi.responses import StreamingResponse
+
+router = APIRouter(prefix="/trial")
+released = asyncio.Event()
+sleeping: set[asyncio.Task[object] | None] = set()
+
+
+@router.post("/echo")
+async def echo(request: Request) -> int:
+    """Return how long the body is."""
+    return len(await request.body())
+
+
+@router.get("/slow")
+async def slow(seconds: float) -> float:
+    """Take some time."""
+    sleeping.add(asyncio.current_task())
+    await asyncio.sleep(seconds)
+    sleeping.discard(asyncio.current_task())
+    return seconds
+
+
+@router.get("/asleep")
+async def asleep() -> int:
+    """Return how many requests of `slow` are in progress."""
+    return len(sleeping)
+
+
+@router.get("/events")
+async def events() -> StreamingResponse:
+    """Send one event, and the other only when `release` was asked for."""
+    return StreamingResponse(produce(), media_type="text/event-stream")
+
+
+async def produce() -> AsyncIterator[str]:
+    released.clear()
+    yield "data: first\n\n"
+    await released.wait()
+    yield "data: second\n\n"
+
+
+@router.get("/release")
+async def release() -> None:
+    """Let the other event go."""
+    released.set()
+
+
+@router.get("/folder/")
+async def folder() -> str:
+    """Be found with a slash at the end; without it there is a redirect."""
+    return "folder"
+
+
+@router.websocket("/ws")
+async def websocket(connection: WebSocket) -> None:
+    """Send back what comes."""
+    await connection.accept()
+    async for text in connection.iter_text():
+        await connection.send_text(text)
