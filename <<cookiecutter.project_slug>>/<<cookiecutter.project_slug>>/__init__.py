@@ -1,6 +1,6 @@
 """Importing the package reads the settings and sets the log up."""
 
-from . import redaction
+from . import early, redaction  # noqa: F401 - it has to be the first
 from .config import settings
 from .logging import init
 

@@ -2,9 +2,23 @@
 
 import sys
 
+from loguru import logger
+
 from .config import settings
-from .main import app
 from .server import run
 
+
+def main() -> int:
+    """Import the application, serve it, and return the exit code."""
+    try:
+        from .main import app
+    except SystemExit as error:
+        if isinstance(error.code, str):  # Python would print it
+            logger.error(error.code)
+            return 1
+        raise
+    return run(app, settings)
+
+
 if __name__ == "__main__":
-    sys.exit(run(app, settings))
+    sys.exit(main())

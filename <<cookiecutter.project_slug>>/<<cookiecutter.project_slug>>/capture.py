@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import warnings
-from contextvars import copy_context
+from contextvars import Context
 from pathlib import PurePath
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
@@ -32,8 +32,9 @@ def capture(level: str) -> None:
         if isinstance(handler, InterceptHandler) or type(handler) is logging.StreamHandler:
             root.removeHandler(handler)
     root.addHandler(InterceptHandler())
-    # Its DEBUG tells of every event loop which selector it uses.
-    logging.getLogger("asyncio").setLevel(max(root.level, logging.INFO))
+    # Their DEBUG is noise, and that of hpack (HTTP/2) shows the value of every header.
+    for name in ("asyncio", "hpack"):
+        logging.getLogger(name).setLevel(max(root.level, logging.INFO))
     warnings.showwarning = _show_warning
     sys.excepthook = _log_uncaught
     _previous.setdefault("thread", threading.excepthook)
@@ -115,9 +116,11 @@ def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
 def log_lost(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log what asyncio could not hand to anybody: an event loop's exception handler.
 
-    A task that nobody awaited keeps the request id that it was made under (Python 3.12 or newer).
+    What was lost keeps the request id that it was made under (Python 3.12 or newer). The id of the
+    request that happens to be in progress would be wrong.
     """
-    get_context = getattr(context.get("task") or context.get("future"), "get_context", copy_context)
+    lost = context.get("task") or context.get("future") or context.get("handle")
+    get_context = getattr(lost, "get_context", Context)
     inside = get_context().copy()
     inside.run(_raised_by(context.get("exception")).error, context["message"])
 

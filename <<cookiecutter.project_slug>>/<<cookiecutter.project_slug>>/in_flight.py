@@ -1,27 +1,36 @@
 """What is in progress on the server: counted, told of the stop, cancelled at the limit."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Callable
+from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-GOING_AWAY = 1001  # RFC 6455, section 7.4.1
+from .hypercorn_repairs import WebSocketStream
+
+_FAREWELL = 1.0  # seconds in which clients of WebSockets are told
 
 
 class InFlight:
-    """ASGI middleware around everything, which knows the tasks of all requests in progress."""
+    """ASGI middleware around everything, which knows the tasks of all requests in progress.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: the application that is served.
+        on_exit: called with what the application raised to end the process.
+    """
+
+    def __init__(self, app: ASGIApp, on_exit: Callable[[BaseException], None]) -> None:
         self.app = app
-        self.lifespan: set[asyncio.Task[None]] = set()
-        self._requests: set[asyncio.Task[None]] = set()
-        self._websockets: set[OpenWebSocket] = set()
+        self._on_exit = on_exit
+        self._lifespan: set[asyncio.Task[Any]] = set()
+        self._requests: set[asyncio.Task[Any]] = set()
+        self._websockets: set[WebSocketStream] = set()
 
     def __len__(self) -> int:
         return len(self._requests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        tasks = self.lifespan if scope["type"] == "lifespan" else self._requests
+        tasks = self._lifespan if scope["type"] == "lifespan" else self._requests
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
@@ -30,58 +39,34 @@ class InFlight:
                 await self._websocket(scope, receive, send)
             else:
                 await self.app(scope, receive, send)
+        except (KeyboardInterrupt, SystemExit) as error:
+            # It would tear down the event loop, and with it every other request.
+            self._on_exit(error)
         finally:
             tasks.discard(task)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        websocket = OpenWebSocket(send)
-        self._websockets.add(websocket)
+        stream: WebSocketStream = send.__self__  # type: ignore[attr-defined]
+        self._websockets.add(stream)
         try:
-            await self.app(scope, receive, websocket.send)
+            await self.app(scope, receive, send)
         finally:
-            self._websockets.discard(websocket)
+            self._websockets.discard(stream)
 
     async def close_websockets(self) -> None:
-        """Tell the client of every WebSocket that the service goes away; none would end by itself."""
-        for websocket in [*self._websockets]:
-            await websocket.go_away()
+        """Tell both ends of every WebSocket that the service goes away; none would end by itself."""
+        farewells = [asyncio.ensure_future(stream.go_away()) for stream in self._websockets]
+        if farewells:
+            await asyncio.wait(farewells, timeout=_FAREWELL)
 
     def cancel(self) -> None:
         """Cancel every request in progress."""
         for task in self._requests:
             task.cancel()
 
-    def cancel_lifespan(self) -> None:
-        """End the lifespan where the server does not."""
-        for task in self.lifespan:
+    async def end_lifespan(self, timeout: float) -> None:
+        """End the lifespan where it still runs, and wait for that at most `timeout` seconds."""
+        for task in self._lifespan:
             task.cancel()
-
-
-class OpenWebSocket:
-    """The sending side of one WebSocket, which the service may close in the application's place."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._accepted = False
-        self._gone = False
-
-    async def send(self, message: Message) -> None:
-        """Pass a message on; after `go_away` there is nobody to take it.
-
-        Raises:
-            OSError: the connection is closed. Starlette makes a WebSocketDisconnect of it.
-        """
-        if self._gone:
-            raise OSError("the service is stopping")
-        if message["type"] == "websocket.accept":
-            self._accepted = True
-        elif message["type"] == "websocket.close":
-            self._gone = True
-        await self._send(message)
-
-    async def go_away(self) -> None:
-        """Close the connection, if it is open."""
-        if self._accepted and not self._gone:
-            self._gone = True
-            with suppress(Exception):  # the client may be gone
-                await self._send({"type": "websocket.close", "code": GOING_AWAY})
+        if self._lifespan:
+            await asyncio.wait(self._lifespan, timeout=timeout)

@@ -25,21 +25,23 @@ class TrustedProxies:
         if not self._networks or not client or not self._is_trusted(client[0]):
             return
         forwarded_for, forwarded_proto = _forwarded(scope["headers"])
-        if address := self._client(forwarded_for):
-            scope["client"] = (address, 0)
-        scheme = forwarded_proto.rpartition(",")[2].strip().lower()
+        believed = self._believed(forwarded_for)
+        if believed:
+            scope["client"] = (believed[-1], 0)
+        # A proxy adds to the list, or it puts its own word in place of it.
+        scheme = forwarded_proto[-len(believed) or -1 :][0]
         if scheme in SCHEMES:
             scope["scheme"] = SCHEMES[scheme] if scope["type"] == "websocket" else scheme
 
-    def _client(self, forwarded_for: str) -> str:
-        """Return the right-most address that is not trusted, or the last one that can be read."""
-        believed = ""
-        for entry in reversed(forwarded_for.split(",")):
+    def _believed(self, forwarded_for: list[str]) -> list[str]:
+        """Return the addresses from the right to the first that is not trusted or cannot be read."""
+        believed = []
+        for entry in reversed(forwarded_for):
             address = _parse(entry)
             if address is None:
                 break
-            believed = str(address)
-            if not self._is_trusted(believed):
+            believed.append(str(address))
+            if not self._is_trusted(believed[-1]):
                 break
         return believed
 
@@ -48,13 +50,14 @@ class TrustedProxies:
         return address is not None and any(address in network for network in self._networks)
 
 
-def _forwarded(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str]:
-    """Return both headers; several of one name are one list (RFC 9110, section 5.3)."""
+def _forwarded(headers: Iterable[tuple[bytes, bytes]]) -> tuple[list[str], list[str]]:
+    """Return both lists; several headers of one name are one list (RFC 9110, section 5.3)."""
     found: dict[bytes, list[str]] = {b"x-forwarded-for": [], b"x-forwarded-proto": []}
     for name, value in headers:
         if name in found:
             found[name].append(value.decode("latin-1"))
-    return ",".join(found[b"x-forwarded-for"]), ",".join(found[b"x-forwarded-proto"])
+    addresses, schemes = (",".join(values) for values in found.values())
+    return addresses.split(","), [scheme.strip().lower() for scheme in schemes.split(",")]
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
@@ -65,7 +68,8 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        address = ip_address(text)
+        # What follows a % is the name of an interface of some machine, and could be any text.
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

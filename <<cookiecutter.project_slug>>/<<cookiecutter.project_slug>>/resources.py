@@ -30,12 +30,13 @@ async def shutdown() -> None:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Run `startup` before the first request and `shutdown` after the last."""
     asyncio.get_running_loop().set_exception_handler(log_lost)
-    _set_state("starting")
     logger.debug("settings", settings=settings)
     try:
         await startup()
-    except Exception:
+    except BaseException as error:
         logger.exception("startup failed")
+        if isinstance(error, asyncio.CancelledError):  # at the limit of a stop
+            logger.info("shutdown")
         raise
     logger.info("started")
     if _state == "starting":  # a signal may have come in the meantime
@@ -50,11 +51,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _shut_down() -> None:
     try:
         await shutdown()
-    except Exception:
+    except BaseException:
         logger.exception("shutdown failed")
         raise
     finally:
         logger.info("shutdown")
+        _set_state("starting")
 
 
 def stop_accepting() -> None:

@@ -5,8 +5,8 @@ import logging
 import os
 import signal
 import socket
-from contextlib import suppress
-from typing import cast
+import threading
+from typing import Any, cast
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -15,34 +15,46 @@ from hypercorn.utils import LifespanFailureError
 from loguru import logger
 from starlette.types import ASGIApp
 
-from . import resources
+from . import hypercorn_repairs
+from .capture import log_lost
 from .config import Settings
-from .in_flight import InFlight
 from .logging import flush
+from .middleware import in_progress
+from .stop import Stop, exit_code
 
-# A signal to a process group can arrive twice; only a later one is a second demand.
-SAME_SIGNAL = 0.1  # seconds
-AFTER_CANCEL = 1.0  # seconds that cancelled requests and `shutdown` get
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+AFTER_CANCEL = 1.0  # seconds that cancelled requests, `shutdown` and what is left of threads get
 
 
 def run(app: ASGIApp, settings: Settings) -> int:
     """Serve `app` until SIGTERM or SIGINT and return the exit code of the process.
 
     0 when all requests ended in time; 1 after a second signal, a passed limit, a failed start-up or
-    a taken port.
+    a taken port; what `app` asks for when it raises SystemExit.
     """
     try:
         listener = _bind(settings.host, settings.port)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         logger.error(f"cannot listen on {settings.host} port {settings.port}: {error}")
         return 1
+    hypercorn_repairs.install()
+    stop = Stop(app, settings.shutdown_delay, settings.shutdown_timeout)
     with asyncio.Runner() as runner:
-        exit_code = runner.run(_serve(app, settings, listener))
-        if exit_code:
-            # A thread that is still in an endpoint would keep the process alive.
-            flush()
-            os._exit(exit_code)
-    return exit_code
+        loop = runner.get_loop()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, stop.on_signal, number)
+        code = _run(loop, stop, _config(settings, listener))
+        loop.set_exception_handler(_log_lost)
+        if stop.in_flight:
+            _exit(code)
+        # A thread that nobody waits for may not keep the process alive for ever.
+        last_resort = threading.Timer(stop.seconds_left() + AFTER_CANCEL, _exit, [code])
+        last_resort.daemon = True
+        last_resort.start()
+    # A signal that is late has nothing more to say.
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    return code
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -71,6 +83,7 @@ def _config(settings: Settings, listener: socket.socket) -> Config:
     config.keep_alive_max_requests = 1_000_000_000
     # `Stop` has its own limits, which hold on every version of Python.
     config.graceful_timeout = 2 * (settings.shutdown_delay + settings.shutdown_timeout) + 60
+    config.shutdown_timeout = config.graceful_timeout
     config.backlog = 1024
     return config
 
@@ -92,83 +105,65 @@ class HypercornLogger(logging.Logger):
         return super().findCaller(stack_info, stacklevel + 2)
 
 
-class Stop:
-    """The way from the first signal to the end: refused as ready, no new connections, the limit."""
-
-    def __init__(self, in_flight: InFlight, delay: float, timeout: float) -> None:
-        self.in_flight = in_flight
-        self.delay = delay
-        self.timeout = timeout
-        self._requested = asyncio.Event()
-        self._forced = asyncio.Event()
-        self._requested_at = 0.0
-
-    def on_signal(self, number: signal.Signals) -> None:
-        """Begin to stop; a second signal ends the wait for requests."""
-        now = asyncio.get_running_loop().time()
-        if not self._requested.is_set():
-            self._requested_at = now
-            self._requested.set()
-            resources.stop_accepting()
-            logger.info("stopping", signal=number.name)
-        elif now - self._requested_at > SAME_SIGNAL and not self._forced.is_set():
-            self._forced.set()
-            logger.error("second signal", signal=number.name, cancelled=len(self.in_flight))
-
-    async def trigger(self) -> None:
-        """Return when Hypercorn is to take no more connections."""
-        await self._requested.wait()
-        await self._forced_within(self.delay)
-        await self.in_flight.close_websockets()
-
-    async def limit(self) -> None:
-        """Return when the requests in flight have had their time."""
-        await self._requested.wait()
-        if not await self._forced_within(self.delay + self.timeout):
-            logger.error("shutdown limit passed", cancelled=len(self.in_flight))
-
-    async def _forced_within(self, seconds: float) -> bool:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._forced.wait(), seconds)
-        return self._forced.is_set()
+def _run(loop: asyncio.AbstractEventLoop, stop: Stop, config: Config) -> int:
+    """Serve to the end, even where a task raises SystemExit: asyncio then only leaves the loop."""
+    main = loop.create_task(_serve(stop, config))
+    while not main.done():
+        try:
+            loop.run_until_complete(main)
+        except (KeyboardInterrupt, SystemExit) as error:
+            stop.on_exit(error)
+    return main.result()
 
 
-async def _serve(app: ASGIApp, settings: Settings, listener: socket.socket) -> int:
-    loop = asyncio.get_running_loop()
-    in_flight = InFlight(app)
-    stop = Stop(in_flight, settings.shutdown_delay, settings.shutdown_timeout)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.on_signal, number)
+async def _serve(stop: Stop, config: Config) -> int:
     # Hypercorn has types of its own for ASGI's messages.
-    server = loop.create_task(
-        serve(
-            cast(ASGIFramework, in_flight),
-            _config(settings, listener),
-            shutdown_trigger=stop.trigger,
-            mode="asgi",
-        )
+    application = cast(ASGIFramework, stop.in_flight)
+    server = asyncio.ensure_future(
+        serve(application, config, shutdown_trigger=stop.trigger, mode="asgi")
     )
-    limit = loop.create_task(stop.limit())
+    server.add_done_callback(_error)  # once asked for, it is not lost
+    limit = asyncio.ensure_future(stop.limit())
     await asyncio.wait({server, limit}, return_when=asyncio.FIRST_COMPLETED)
     limit.cancel()
-    if server.done():
-        return _result(server)
-    in_flight.cancel()
+    in_time = server.done()
+    if not in_time:
+        await _cut_off(server, stop)
+    code = _exit_code(server)
+    # Where the server has not done so: the resources are given back whatever happened.
+    await stop.in_flight.end_lifespan(AFTER_CANCEL)
+    return stop.exit_code or code or int(not in_time)
+
+
+async def _cut_off(server: asyncio.Future[None], stop: Stop) -> None:
+    """Cancel the requests in progress, and write the lines of those that refuse to be."""
+    stop.in_flight.cancel()
     await asyncio.wait({server}, timeout=AFTER_CANCEL)
-    if not server.done():
-        # Somebody refuses to be cancelled. The resources are given back all the same.
-        server.cancel()
-        in_flight.cancel_lifespan()
-        await asyncio.wait(in_flight.lifespan | {server}, timeout=AFTER_CANCEL)
-    return 1
+    for exchange in [*in_progress]:
+        exchange.give_up()
 
 
-def _result(server: asyncio.Task[None]) -> int:
-    try:
-        server.result()
-    except LifespanFailureError:
-        return 1  # the lifespan has logged why
-    except Exception:
-        logger.exception("server failed")
-        return 1
-    return 0
+def _error(server: asyncio.Future[None]) -> BaseException | None:
+    return server.exception() if server.done() and not server.cancelled() else None
+
+
+def _exit_code(server: asyncio.Future[None]) -> int:
+    """Return the exit code for how the server ended; log an error, but not that of the lifespan."""
+    error = _error(server)
+    if isinstance(error, LifespanFailureError):
+        return exit_code(error.__context__)
+    if error:
+        logger.opt(exception=error).error("server failed")
+    return int(error is not None)
+
+
+def _log_lost(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what is lost at the end of the loop, but not that the end of the loop cancels it."""
+    if not isinstance(context.get("exception"), asyncio.CancelledError | LifespanFailureError):
+        log_lost(loop, context)
+
+
+def _exit(code: int) -> None:
+    """End the process with everything that still runs in it."""
+    flush()
+    os._exit(code)

@@ -8,13 +8,16 @@ does not fit is counted and dropped. When the reader is gone, lines are dropped.
 import os
 import select
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock, Thread
 
 BACKLOG_LIMIT = 4 * 1024 * 1024
 # A pipe that polls as writable takes this much without blocking (PIPE_BUF of pipe(7)).
 _CHUNK = 4_096
+_RETRY = 0.01  # seconds, where a descriptor is not what it says
 
 
 class Stream:
@@ -26,13 +29,18 @@ class Stream:
 
     def __init__(self, on_dropped: Callable[[int], None]) -> None:
         self._on_dropped = on_dropped
+        self._start_empty()
+        # A child has neither the thread that writes the backlog nor the one that holds the lock.
+        os.register_at_fork(after_in_child=self._start_empty)
+
+    def _start_empty(self) -> None:
         self._lock = Lock()
         self._backlog: deque[bytes] = deque()
         self._backlog_size = 0
         self._dropped = 0
         self._drain: Thread | None = None
-        self._fd = -1
         self._poll = select.poll()
+        self._fd = -1
 
     def write(self, line: bytes) -> None:
         """Write `line`, or keep it for later; never raise."""
@@ -43,20 +51,20 @@ class Stream:
             _write_text(stream, line)
             return
         with self._lock:
-            if self._drain is not None and self._drain.is_alive():
+            if self._drain:
                 self._keep(line)
             else:
                 self._watch(fd)
                 rest = self._write_now(line)
                 if rest:
                     self._keep(rest)
-                    self._drain = Thread(target=self._run, name="log-drain", daemon=True)
-                    self._drain.start()
+                    self._start_drain()
 
     def flush(self, timeout: float) -> None:
         """Wait at most `timeout` seconds until the backlog is written."""
-        if self._drain is not None:
-            self._drain.join(timeout)
+        drain = self._drain
+        if drain:
+            drain.join(timeout)
 
     def _watch(self, fd: int) -> None:
         if fd != self._fd:
@@ -66,17 +74,18 @@ class Stream:
 
     def _write_now(self, line: bytes) -> bytes:
         """Write what the descriptor takes without blocking; return the rest."""
-        while line and self._poll.poll(0):
-            line = self._write_chunk(line)
+        with suppress(BlockingIOError):
+            while line and self._poll.poll(0):
+                line = self._write_chunk(line)
         return line
 
     def _write_chunk(self, line: bytes) -> bytes:
+        """Write the beginning of `line`; return the rest, nothing where nobody reads any more."""
         try:
             return line[os.write(self._fd, line[:_CHUNK]) :]
         except BlockingIOError:
-            self._poll.poll(10)
-            return line
-        except OSError:  # nobody reads any more
+            raise
+        except OSError:
             return b""
 
     def _keep(self, line: bytes) -> None:
@@ -86,25 +95,39 @@ class Stream:
             self._backlog.append(line)
             self._backlog_size += len(line)
 
+    def _start_drain(self) -> None:
+        self._drain = Thread(target=self._run, name="log-drain", daemon=True)
+        try:
+            self._drain.start()
+        except RuntimeError:  # the interpreter is about to end
+            self._start_empty()
+
     def _run(self) -> None:
-        """Write the backlog, then tell how many lines did not fit into it."""
+        """Write the backlog, and tell how many lines did not fit into it."""
         while line := self._next():
             while line:
                 self._poll.poll()
-                line = self._write_chunk(line)
+                try:
+                    line = self._write_chunk(line)
+                except BlockingIOError:
+                    time.sleep(_RETRY)
 
     def _next(self) -> bytes | None:
+        self._tell_dropped()
         with self._lock:
             if self._backlog:
                 line = self._backlog.popleft()
                 self._backlog_size -= len(line)
                 return line
-            dropped, self._dropped = self._dropped, 0
-            if not dropped:
-                self._drain = None
-                return None
-        self._on_dropped(dropped)
-        return self._next()
+            self._drain = None
+            return None
+
+    def _tell_dropped(self) -> None:
+        """Log the number of lost lines, as soon as there is room for that line."""
+        if self._dropped and self._backlog_size <= BACKLOG_LIMIT // 2:
+            with self._lock:
+                dropped, self._dropped = self._dropped, 0
+            self._on_dropped(dropped)
 
 
 def _write_text(stream: object, line: bytes) -> None:

@@ -1,0 +1,84 @@
+"""The way from the first signal to the end: refused as ready, no new connections, the limit."""
+
+import asyncio
+import signal
+import time
+from contextlib import suppress
+
+from loguru import logger
+from starlette.types import ASGIApp
+
+from . import resources
+from .in_flight import InFlight
+
+# A signal to a process group can arrive twice; only a later one is a second demand.
+SAME_SIGNAL = 0.1  # seconds
+INTERRUPTED = 128 + signal.SIGINT  # what a shell makes of a KeyboardInterrupt
+
+
+def exit_code(error: BaseException | None) -> int:
+    """Return the exit code of a process that `error` ends."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    code = (error.code or 0) if isinstance(error, SystemExit) else 1
+    return code if isinstance(code, int) else 1
+
+
+class Stop:
+    """The end of a server: who asks for it, how long it may take, and with which exit code.
+
+    Args:
+        app: the application that is served.
+        delay: seconds in which the port still answers.
+        timeout: seconds that the requests in flight have after that.
+    """
+
+    def __init__(self, app: ASGIApp, delay: float, timeout: float) -> None:
+        self.in_flight = InFlight(app, on_exit=self.on_exit)
+        self.exit_code = 0
+        self._delay = delay
+        self._timeout = timeout
+        self._requested = asyncio.Event()
+        self._forced = asyncio.Event()
+        self._requested_at = 0.0
+
+    def on_signal(self, number: signal.Signals) -> None:
+        """Begin to stop; a second signal ends the wait for requests."""
+        if not self._requested.is_set():
+            self._request(signal=number.name)
+        elif time.monotonic() - self._requested_at > SAME_SIGNAL and not self._forced.is_set():
+            self._forced.set()
+            logger.error("second signal", signal=number.name, cancelled=len(self.in_flight))
+
+    def on_exit(self, error: BaseException) -> None:
+        """Begin to stop because the application raised `error`, and take its exit code."""
+        self.exit_code = exit_code(error)
+        if not self._requested.is_set():
+            self._request(raised=type(error).__name__)
+
+    def _request(self, **reason: str) -> None:
+        self._requested_at = time.monotonic()
+        self._requested.set()
+        resources.stop_accepting()
+        logger.info("stopping", **reason)
+
+    async def trigger(self) -> None:
+        """Return when Hypercorn is to take no more connections."""
+        await self._requested.wait()
+        await self._forced_within(self._delay)
+        await self.in_flight.close_websockets()
+
+    async def limit(self) -> None:
+        """Return when the requests in flight have had their time."""
+        await self._requested.wait()
+        if not await self._forced_within(self._delay + self._timeout):
+            logger.error("shutdown limit passed", cancelled=len(self.in_flight))
+
+    def seconds_left(self) -> float:
+        """Return how long the process may take to end; 0 when that is over, or nobody asked."""
+        return max(self._requested_at + self._delay + self._timeout - time.monotonic(), 0.0)
+
+    async def _forced_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._forced.wait(), seconds)
+        return self._forced.is_set()

@@ -1,0 +1,207 @@
+"""A render that serves in a process of its own, and its log, read as it is written.
+
+Every line is checked against `docs/log.schema.json` when its service has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+from jsonschema import Draft202012Validator
+
+from tests.conftest import PROJECT
+
+SECONDS = 30  # that anything may take on a busy machine
+LINE_LIMIT = 16_000
+
+# `python -m my_service`, as it is and with the routes of `endpoints.py`.
+PLAIN = ("-m", "my_service")
+WITH_ENDPOINTS = (
+    "-c",
+    "import runpy, checks.endpoints; runpy.run_module('my_service', run_name='__main__')",
+)
+
+Line = dict[str, Any]
+
+# What the clients of the tests log is not the service's.
+for _name in ("hpack", "httpcore", "websockets"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+_schema = Draft202012Validator(json.loads((PROJECT / "docs/log.schema.json").read_text("utf-8")))
+
+
+class Service:
+    """A process that serves a render: what it writes, what it answers, how it ends."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.lines: list[Line] = []
+        self._raw: list[bytes] = []
+        self.may_be_torn = False  # the last line of one that ended while nobody read
+        self._ended = False
+        self._left = False
+        self._may_read = threading.Event()
+        self._may_read.set()
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        """Read standard error until it ends or nobody wants it any more, in a thread."""
+        assert self.process.stderr
+        for raw in self.process.stderr:
+            with self._news:
+                self._raw.append(raw)
+                self.lines.append(_parse(raw))
+                self._news.notify_all()
+            self._may_read.wait()
+            if self._left:
+                break
+        self.process.stderr.close()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def stall(self) -> None:
+        """Let nobody read standard error any more, from the next line on."""
+        self._may_read.clear()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._may_read.set()
+
+    def leave(self) -> None:
+        """Close the reading end of standard error, after the next line."""
+        self._left = True
+        self.get("/hello")
+        self._reader.join(SECONDS)
+
+    def all(self, message: str, **fields: object) -> list[Line]:
+        """Return the lines so far with this message and these fields."""
+        wanted = {"message": message, **fields}
+        return [line for line in self.lines if wanted == {name: line.get(name) for name in wanted}]
+
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Return as soon as the lines fulfil `condition`, or there will be no more."""
+        with self._news:
+            self._news.wait_for(lambda: self._ended or condition(), SECONDS)
+
+    def wait_for(self, message: str, count: int = 1, **fields: object) -> Line:
+        """Return the `count`th line with this message and these fields, as soon as it is there."""
+        self.wait_until(lambda: len(self.all(message, **fields)) >= count)
+        found = self.all(message, **fields)
+        assert len(found) >= count, f"no {message} with {fields} in {self.lines}"
+        return found[count - 1]
+
+    @cached_property
+    def port(self) -> int:
+        """The port that the system chose; known when it accepts connections."""
+
+        def running() -> list[str]:
+            return re.findall(r"unning on http://[^ ]*:(\d+)", " ".join(self.messages()))
+
+        self.wait_until(running)
+        assert running(), self.lines
+        return int(running()[0])
+
+    @cached_property
+    def url(self) -> str:
+        """Where it serves."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        """Return the answer to a GET on a connection of its own."""
+        return httpx.get(f"{self.url}{path}", timeout=SECONDS, **options)
+
+    def client(self, **options: Any) -> httpx.Client:
+        """Return a client that keeps its connections."""
+        return httpx.Client(base_url=self.url, timeout=SECONDS, **options)
+
+    def connect(self) -> socket.socket:
+        """Return a raw connection."""
+        return socket.create_connection(("127.0.0.1", self.port), SECONDS)
+
+    def send(self, raw: bytes) -> bytes:
+        """Send bytes and return what comes back until the service closes the connection."""
+        with self.connect() as connection:
+            connection.sendall(raw)
+            return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+    def signal(self, number: int = signal.SIGTERM) -> None:
+        """Send a signal to the process."""
+        self.process.send_signal(number)
+
+    def stop(self) -> int:
+        """Return the exit code after SIGTERM."""
+        self.signal()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Return the exit code, when the process has ended and its log has been read."""
+        code = self.process.wait(SECONDS)
+        self.resume()
+        self._reader.join(SECONDS)
+        return code
+
+    def messages(self) -> list[str]:
+        """Return what the lines say."""
+        return [line["message"] for line in self.lines]
+
+    def check(self) -> None:
+        """Every line is one of JSON, as the schema says, and not too long."""
+        if self.may_be_torn and not self._raw[-1].endswith(b"\n"):
+            del self._raw[-1], self.lines[-1]
+        for raw, line in zip(self._raw, self.lines, strict=True):
+            error = next(_schema.iter_errors(line), None)
+            assert error is None, f"{error and error.message}: {raw!r}"
+            assert raw.endswith(b"\n")
+            assert len(raw) <= LINE_LIMIT
+
+
+def _parse(raw: bytes) -> Line:
+    """Return what a line says; one that is no JSON fits no schema."""
+    try:
+        line = json.loads(raw)
+    except ValueError:
+        line = None
+    return line if isinstance(line, dict) else {"message": repr(raw)}
+
+
+@contextmanager
+def serve(
+    folder: Path, *arguments: str, python: str = sys.executable, **variables: str
+) -> Iterator[Service]:
+    """Start Python in `folder` with these arguments; when the test is over, end it and check its log.
+
+    Without arguments it serves with the routes of `endpoints.py`.
+    """
+    process = subprocess.Popen(
+        [python, *(arguments or WITH_ENDPOINTS)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(PROJECT), "ENV": "", "PORT": "0"} | variables,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    service = Service(process)
+    try:
+        yield service
+    except BaseException:
+        process.kill()
+        raise
+    process.kill()
+    service.wait()
+    service.check()

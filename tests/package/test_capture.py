@@ -1,0 +1,198 @@
+"""capture.py: what does not speak Loguru, and what nobody caught, is in the log, and once."""
+
+import asyncio
+import gc
+import logging
+import sys
+import threading
+from contextvars import Context
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from my_service import capture as capture_module
+from my_service.capture import InterceptHandler, capture, log_lost
+from my_service.context import RequestContext, current_request
+from tests.conftest import Log
+
+from .served import serve
+
+
+def test_what_is_lost_in_a_service(tmp_path: Path) -> None:
+    """Each has one line, with the place that it comes from, and the id where Python still knows it."""
+    with serve(tmp_path) as service:
+        request_id = service.get("/lost").headers["x-request-id"]
+        assert service.stop() == 0
+        found = {
+            line["message"]: line for line in service.lines if "endpoints.py" in line["source"]
+        }
+        expected = {
+            "Task exception was never retrieved": ("fail", "lost task"),
+            "uncaught exception in a thread": ("crash", "crashed thread"),
+            "Exception ignored in": ("__del__", "failed destructor"),
+            "UserWarning: careful": ("lose_things", None),
+        }
+        assert found.keys() == expected.keys()
+        assert len(found) == sum("endpoints.py" in line["source"] for line in service.lines)
+        for message, (function, error) in expected.items():
+            assert f":{function}:" in found[message]["source"]
+            assert error is None or f"ValueError: {error}" in found[message]["exception"]
+        ids = {message: line.get("request_id") for message, line in found.items()}
+        assert ids["Exception ignored in"] == ids["UserWarning: careful"] == request_id
+        if sys.version_info >= (3, 12):
+            assert ids["Task exception was never retrieved"] == request_id
+        assert ids["uncaught exception in a thread"] is None
+
+
+async def test_what_is_lost_keeps_its_own_id_or_none(log: Log) -> None:
+    """That of the request in progress when Python notices would be wrong."""
+
+    async def fail() -> None:
+        raise ValueError("lost")
+
+    asyncio.get_running_loop().set_exception_handler(log_lost)
+    context = Context()
+    context.run(current_request.set, RequestContext("its-own"))
+    task = asyncio.get_running_loop().create_task(fail(), context=context)
+    await asyncio.sleep(0.01)
+    token = current_request.set(RequestContext("another"))
+    del task
+    gc.collect()
+    current_request.reset(token)
+    [line] = log("Task exception was never retrieved")
+    expected = "its-own" if sys.version_info >= (3, 12) else None
+    assert line.get("request_id") == expected
+
+
+async def test_a_callback_that_fails(log: Log) -> None:
+    """asyncio has no future for it, and says what it was."""
+
+    def fail() -> None:
+        raise ValueError("lost")
+
+    asyncio.get_running_loop().set_exception_handler(log_lost)
+    asyncio.get_running_loop().call_soon(fail)
+    await asyncio.sleep(0.01)
+    [line] = [line for line in log() if line["level"] == "ERROR"]
+    assert line["message"].startswith("Exception in callback")
+    assert "ValueError: lost" in line["exception"]
+
+
+def test_what_asyncio_tells_without_an_exception(log: Log) -> None:
+    """There is no place in the code to name."""
+    loop = asyncio.new_event_loop()
+    log_lost(loop, {"message": "something is odd"})
+    loop.close()
+    [line] = log("something is odd")
+    assert line["level"] == "ERROR"
+    assert "exception" not in line
+
+
+def emit(**changes: Any) -> None:
+    """Handle a record of the standard library with these attributes."""
+    record = logging.makeLogRecord({"levelno": logging.INFO, "levelname": "INFO"} | changes)
+    InterceptHandler().emit(record)
+
+
+def test_a_message_that_does_not_fit_its_arguments(log: Log) -> None:
+    """Python would print a traceback of its own."""
+    emit(msg="%d and %d", args=("one",))
+    [line] = log()
+    assert "%d and %d" in line["message"]
+    assert "one" in line["message"]
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "levels"),
+    [(25, "NOTICE", ["Level 25"]), (30, "WARNING", ["WARNING"]), (-5, "Level -5", [])],
+)
+def test_levels_of_somebody_elses(number: int, name: str, levels: list[str], log: Log) -> None:
+    """One that Loguru does not know is told by its number; none raises."""
+    emit(levelno=number, levelname=name, msg="odd")
+    assert [line["level"] for line in log("odd")] == levels
+
+
+def test_an_exception_of_the_standard_library(log: Log) -> None:
+    """`logger.exception` keeps its traceback."""
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        logging.getLogger("library").exception("caught")
+    [line] = log("caught")
+    assert "ValueError: broken" in line["exception"]
+
+
+def test_only_plain_handlers_are_replaced(log: Log) -> None:
+    """One that prints the same record again goes; one with a purpose of its own stays."""
+    root = logging.getLogger()
+    printing, own = logging.StreamHandler(), logging.NullHandler()
+    root.addHandler(printing)
+    root.addHandler(own)
+    capture("DEBUG")
+    assert printing not in root.handlers
+    assert own in root.handlers
+    assert sum(isinstance(handler, InterceptHandler) for handler in root.handlers) == 1
+    root.removeHandler(own)
+
+
+def test_headers_of_http2_are_not_logged() -> None:
+    """hpack tells every header at DEBUG, the Authorization too."""
+    capture("DEBUG")
+    assert not logging.getLogger("hpack.hpack").isEnabledFor(logging.DEBUG)
+    assert not logging.getLogger("asyncio").isEnabledFor(logging.DEBUG)
+    assert logging.getLogger("library").isEnabledFor(logging.DEBUG)
+
+
+def test_an_uncaught_exception(log: Log) -> None:
+    """Of the main thread, the last that a process has to say."""
+    try:
+        raise ValueError("broken")
+    except ValueError as error:
+        capture_module._log_uncaught(type(error), error, error.__traceback__)
+    [line] = log("uncaught exception")
+    assert (line["level"], "ValueError: broken" in line["exception"]) == ("ERROR", True)
+
+
+def test_a_thread_may_end_by_sys_exit(log: Log) -> None:
+    """That is no crash."""
+    thread = threading.Thread(target=sys.exit)
+    thread.start()
+    thread.join()
+    assert log() == []
+
+
+def test_a_warning_for_a_file_goes_there(tmp_path: Path, log: Log) -> None:
+    """Whoever shows warnings somewhere else still can."""
+    with (tmp_path / "warnings").open("w+") as file:
+        capture_module._show_warning(UserWarning("careful"), UserWarning, "a.py", 1, file)
+        file.seek(0)
+        assert "UserWarning: careful" in file.read()
+    assert log() == []
+
+
+def test_a_warning_outside_of_any_function(log: Log) -> None:
+    """Its source is the module."""
+    capture_module._show_warning("careful", UserWarning, "/somewhere/module.py", 7)
+    [line] = log("UserWarning: careful")
+    assert line["source"] == "module.py:<module>:7"
+
+
+def test_an_unraisable_error_without_a_traceback(log: Log) -> None:
+    """What C code gives up may have none."""
+
+    class Args:
+        exc_type = ValueError
+        exc_value = ValueError("broken")
+        exc_traceback = None
+        err_msg = "Exception ignored while testing"
+        object = None
+
+    previous = capture_module._previous["unraisable"]
+    capture_module._previous["unraisable"] = sys.__unraisablehook__
+    try:
+        capture_module._log_unraisable(Args())  # type: ignore[arg-type]
+    finally:
+        capture_module._previous["unraisable"] = previous
+    [line] = log("Exception ignored while testing")
+    assert "ValueError: broken" in line["exception"]

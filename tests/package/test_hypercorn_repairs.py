@@ -1,0 +1,126 @@
+"""hypercorn_repairs.py: what would go wrong on connections without it; WebSockets have a file of theirs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import Event, ResponseReceived, StreamReset
+
+from .served import Service, serve
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with serve(tmp_path_factory.mktemp("connections")) as service:
+        yield service
+        assert service.stop() == 0  # nothing is left that would delay the end
+
+
+def test_connections_that_were_closed_are_released(service: Service) -> None:
+    """Hypercorn would keep each of them, and its file descriptor, until its keep-alive is over."""
+    descriptors = Path(f"/proc/{service.process.pid}/fd")
+    if not descriptors.exists():
+        pytest.skip("needs /proc")
+    service.get("/hello")
+    before = len([*descriptors.iterdir()])
+    for _ in range(20):
+        service.get("/hello")
+    assert len([*descriptors.iterdir()]) < before + 10
+
+
+@pytest.mark.parametrize("size", [1000, 5_000_000])
+def test_who_has_only_stopped_sending_gets_everything(size: int, service: Service) -> None:
+    """Half of a connection may be closed, as netcat does; the service closes the other one."""
+    with service.connect() as connection:
+        connection.sendall(b"GET /large?size=%d HTTP/1.1\r\nhost: a\r\n\r\n" % size)
+        connection.shutdown(1)
+        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert received.endswith(b"\r\n\r\n" + b"x" * size)
+
+
+def test_a_body_that_nobody_reads(service: Service) -> None:
+    """An endpoint may answer without it; the request ends, and so does the connection."""
+    with service.connect() as connection:
+        connection.sendall(b"GET /slow?seconds=0.5 HTTP/1.1\r\nhost: a\r\nx-request-id: unread\r\n")
+        connection.sendall(b"transfer-encoding: chunked\r\n\r\n")
+        service.wait_for("slow begins", request_id="unread")
+        connection.sendall(b"1\r\nx\r\n" * 50)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert service.wait_for("log request", request_id="unread")["status_code"] == 200
+
+
+def test_messages_that_nobody_reads(service: Service) -> None:
+    """The same for a WebSocket whose endpoint ends without having heard its client."""
+    with service.connect() as connection:
+        connection.sendall(
+            b"GET /nap HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+            b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        service.wait_for("accepted", path="/nap")
+        connection.sendall(b"\x81\x81\x00\x00\x00\x00x" * 50)
+        while connection.recv(65_536):
+            pass
+    assert service.wait_for("log websocket", path_with_query="/nap")["close_code"] == 1000
+
+
+class Http2Client:
+    """One connection of HTTP/2, and a client that sends what others refuse to send."""
+
+    def __init__(self, service: Service) -> None:
+        config = H2Configuration(header_encoding=None, validate_outbound_headers=False)
+        self.protocol = H2Connection(config)
+        self.protocol.initiate_connection()
+        self.socket = service.connect()
+        self.events: list[Event] = []
+
+    def ask(self, path: bytes, method: bytes = b"GET", *, body: bytes = b"") -> int:
+        """Send a request, and return the number of its stream."""
+        stream = self.protocol.get_next_available_stream_id()
+        names = (b":method", b":path", b":scheme", b":authority")
+        head = [*zip(names, (method, path, b"http", b"a"), strict=True)]
+        self.protocol.send_headers(stream, head, end_stream=not body)
+        for start in range(0, len(body), 10_000):
+            self.protocol.send_data(stream, body[start : start + 10_000])
+        self.socket.sendall(self.protocol.data_to_send())
+        return stream
+
+    def answer(self, stream: int) -> Event:
+        """Return the first that the service has to say about a stream."""
+        while True:
+            for event in self.events:
+                kind = isinstance(event, ResponseReceived | StreamReset)
+                if kind and getattr(event, "stream_id", None) == stream:
+                    return event
+            data = self.socket.recv(65_536)
+            assert data, "the service has closed the connection"
+            self.events += self.protocol.receive_data(data)
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[Http2Client]:
+    client = Http2Client(service)
+    yield client
+    client.socket.close()
+    assert not [line for line in service.lines if line["level"] == "ERROR"]
+
+
+def test_an_answer_before_the_body_has_come(client: Http2Client, service: Service) -> None:
+    """It costs nobody else on the connection his answer."""
+    other = client.ask(b"/slow?seconds=0.5")
+    stream = client.ask(b"/nowhere", b"POST", body=b"x" * 60_000)
+    assert isinstance(client.answer(stream), ResponseReceived)
+    client.protocol.send_data(stream, b"x" * 5_000)
+    client.socket.sendall(client.protocol.data_to_send())
+    assert isinstance(client.answer(other), ResponseReceived)
+    assert isinstance(client.answer(client.ask(b"/hello")), ResponseReceived)
+
+
+def test_bytes_that_are_no_text(client: Http2Client, service: Service) -> None:
+    """In a query they are the application's; in a path they are no request, and break no other."""
+    assert isinstance(client.answer(client.ask(b"/hello?a=\xff&token=\xfe")), ResponseReceived)
+    service.wait_for("log request", path_with_query=r"/hello?a=\xff&token=***")
+    assert isinstance(client.answer(client.ask(b"/\xff")), StreamReset)
+    assert isinstance(client.answer(client.ask(b"/hello")), ResponseReceived)
