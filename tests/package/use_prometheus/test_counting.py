@@ -7,7 +7,6 @@ from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import pytest
-from asgi import request, sample, series, websocket
 from fastapi import BackgroundTasks, WebSocket
 from fastapi.responses import StreamingResponse
 from prometheus_client import REGISTRY
@@ -21,6 +20,8 @@ from my_service.main import app as service
 from my_service.metrics import ID_LIMIT, MetricsSettings
 from my_service.middleware import Service
 from tests.conftest import Log
+
+from .asgi import request, sample, series, websocket
 
 app = Service()
 begun: asyncio.Event

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from asgi import request, websocket
 from fastapi import WebSocket
 from fastapi.responses import StreamingResponse
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,6 +18,8 @@ from my_service.main import app as service
 from my_service.metrics import MetricsSettings
 from my_service.middleware import Service
 from tests.conftest import Log
+
+from .asgi import request, websocket
 
 FOLDER = Path(__file__).parents[2] / "monitoring"
 DASHBOARD = json.loads((FOLDER / "grafana/dashboards/service.json").read_text("utf-8"))

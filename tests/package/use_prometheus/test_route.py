@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from asgi import scope
 from fastapi import APIRouter, FastAPI, WebSocket
 from starlette.types import Message
 
 from my_service.route import route_template
+
+from .asgi import scope
 
 inner = APIRouter(prefix="/inner")
 
