@@ -100,7 +100,7 @@ def run(
         encoding="utf-8",
         errors="backslashreplace",
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 

@@ -5,31 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.package_tests import SLOW, in_project, package_tests, run_package_tests
 from tests.serving import check, serve
-from tests.template import CHECKS, COMBINATIONS, THOROUGH, run
+from tests.template import COMBINATIONS, THOROUGH
+
+QUICK = [
+    (combination, tests)
+    for combination in THOROUGH
+    for tests in package_tests(combination)
+    if tests not in SLOW
+]
 
 
-def in_project(project: Path, *words: str) -> None:
-    """Run a program of the project's environment; it must succeed."""
-    done = run(project / ".venv/bin" / words[0], *words[1:], cwd=project)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-
-
-def files(combination: str) -> list[str]:
-    """Return what is run in a project: its own tests, heavy ones, and those of its options."""
-    chosen = (name for name, answer in COMBINATIONS[combination].items() if answer)
-    paths = [path for folder in ("", *chosen) for path in (CHECKS / folder).glob("test_*.py")]
-    return ["tests", *sorted(f"checks/{path.relative_to(CHECKS).as_posix()}" for path in paths)]
-
-
-@pytest.mark.parametrize(
-    ("combination", "tests"), [(name, tests) for name in THOROUGH for tests in files(name)]
-)
+@pytest.mark.parametrize(("combination", "tests"), QUICK)
 def test_tests(combination: str, tests: str, install: Callable[[str], Path]) -> None:
     """The tests that a user keeps pass, and so does each file of heavy ones."""
-    in_project(
-        install(combination), "coverage", "run", "--parallel-mode", "-m", "pytest", "-q", tests
-    )
+    run_package_tests(install(combination), tests)
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from os.path import basename
 from typing import TYPE_CHECKING, Any, cast
 
 from loguru import logger
@@ -107,6 +106,10 @@ def quiet_request() -> None:
         request.quiet = True
 
 
+# Those of the request log, to spare Loguru's own look-up.
+_LEVELS = {name: logger.level(name).no for name in ("DEBUG", "INFO", "ERROR")}
+
+
 def log_request(level: str, message: str, fields: Mapping[str, object]) -> None:
     """Write a line of the request log, which every request pays for.
 
@@ -115,9 +118,10 @@ def log_request(level: str, message: str, fields: Mapping[str, object]) -> None:
     """
     if safe_calls.listeners or len(logger._core.handlers) > 1:  # type: ignore[attr-defined]
         logger.opt(depth=1).log(level, message, **fields)
-    elif logger.level(level).no >= logger._core.min_level:  # type: ignore[attr-defined]
+    elif _LEVELS[level] >= logger._core.min_level:  # type: ignore[attr-defined]
         caller = sys._getframe(1)
-        source = f"{basename(caller.f_code.co_filename)}:{caller.f_code.co_name}:{caller.f_lineno}"
+        file = caller.f_code.co_filename.rpartition("/")[2]
+        source = f"{file}:{caller.f_code.co_name}:{caller.f_lineno}"
         _write(dumps(_fields(datetime.now().astimezone(), level, message, source, fields)))
 
 
@@ -155,8 +159,9 @@ def _serialize(record: Record) -> str:
     source = f"{record['file'].name}:{record['function']}:{record['line']}"
     level, message = record["level"].name, record["message"]
     fields = _fields(record["time"], level, message, source, record["extra"])
-    if record["exception"] and isinstance(record["exception"].value, BaseException):
-        fields["exception"] = format_exception(record["exception"].value)
+    error = record["exception"].value if record["exception"] else None
+    if error is not None and issubclass(type(error), BaseException):
+        fields["exception"] = format_exception(error)
     cast(dict[str, Any], record)["json"] = dumps(fields)
     return ""
 

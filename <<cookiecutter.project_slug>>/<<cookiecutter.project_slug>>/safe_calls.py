@@ -88,7 +88,8 @@ def _log(
 def _log_failed(logger: Any, options: Any, error: Exception, message: str, fields: Any) -> None:
     """Write the line of a call that Loguru refused (an unknown level, a bad format) as an ERROR."""
     exception, depth, _, _, _, _, _, patchers, extra = options
-    kept = exception if isinstance(exception, BaseException) else None
+    # Not `isinstance`, which would ask a liar for its class.
+    kept = exception if issubclass(type(exception), BaseException) else None
     # Of the patchers only our own: another may be what failed.
     patchers = patchers[-1:] if listeners else ()
     plain = (kept, depth + 1, False, False, False, False, True, patchers, extra)

@@ -52,7 +52,7 @@ def format_exception(exception: BaseException) -> str:
 
 def _earlier(exception: BaseException) -> BaseException | None:
     """Return the exception that led to this one, as Python would show it."""
-    if exception.__cause__ or exception.__suppress_context__:
+    if exception.__cause__ is not None or exception.__suppress_context__:
         return exception.__cause__
     return exception.__context__
 
@@ -61,7 +61,7 @@ def _related(exception: BaseException, limit: int) -> Iterator[BaseException]:
     """Yield what will be shown: the exception, its causes and the members of groups."""
     yield exception
     if limit:
-        if earlier := _earlier(exception):
+        if (earlier := _earlier(exception)) is not None:
             yield from _related(earlier, limit - 1)
         if isinstance(exception, BaseExceptionGroup):
             for member in exception.exceptions[:CHAIN_LIMIT]:
@@ -80,11 +80,11 @@ def held_secrets(exception: BaseException) -> Iterator[str]:
 
 def _chain(exception: BaseException, secrets: set[str], limit: int) -> Iterator[str]:
     earlier = _earlier(exception)
-    if earlier and limit:
+    if earlier is not None and limit:
         yield from _chain(earlier, secrets, limit - 1)
         direct = exception.__cause__ is not None
         yield "\nwhich directly caused:\n" if direct else "\nwhile that was handled, came:\n"
-    elif earlier:
+    elif earlier is not None:
         yield "(earlier exceptions not shown)\n"
     yield from _frames(exception.__traceback__)
     # Known secrets first: of a value with blanks the rule for free text would leave a part.
