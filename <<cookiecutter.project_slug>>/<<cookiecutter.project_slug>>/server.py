@@ -1,6 +1,7 @@
 """The server in this process: one way to start, an orderly way to stop, an honest exit code."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -38,6 +39,9 @@ def run(app: ASGIApp, settings: Settings) -> int:
         logger.error(f"cannot listen on {settings.host} port {settings.port}: {error}")
         return 1
     hypercorn_repairs.install()
+    # What was imported stays: the garbage collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     stop = Stop(app, settings.shutdown_delay, settings.shutdown_timeout)
     with asyncio.Runner() as runner:
         loop = runner.get_loop()

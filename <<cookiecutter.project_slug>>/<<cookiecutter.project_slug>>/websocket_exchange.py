@@ -92,7 +92,7 @@ class WebSocketExchange:
             headers = [(b"content-length", b"0")]
             start = {"type": "websocket.http.response.start", "status": status, "headers": headers}
             await self.send(start)
-            await self.send({"type": "websocket.http.response.body"})
+            await self.send({"type": "websocket.http.response.body", "body": b""})
         else:
             self._status = _FORBIDDEN
             await self._pass_on({"type": "websocket.close"})

@@ -51,9 +51,12 @@ def test_a_request_is_one_line(
 
 def test_a_broken_stream_is_a_broken_transfer(service: Service) -> None:
     """The client does not take it for complete, and the line says so."""
-    with service.client() as client, client.stream("GET", "/stream/broken?chunks=3") as response:
+    client = service.client()
+    with client, client.stream("GET", "/stream/broken?chunks=3") as response:
+        parts = response.iter_raw()
+        assert next(parts)
         with pytest.raises(httpx.RemoteProtocolError):
-            response.read()
+            list(parts)
     line = service.wait_for("unhandled exception", request_id=response.headers["x-request-id"])
     assert (line["level"], line["completed"], line["response_length"]) == ("ERROR", False, 15)
 
