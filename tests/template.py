@@ -16,7 +16,8 @@ SOURCES = TEMPLATE / "<<cookiecutter.project_slug>>"
 # Heavy tests of the rendered package, and what they need beside the project's own tools.
 CHECKS = TEMPLATE / "tests" / "package"
 EXTRA = (
-    "hypothesis", "jsonschema", "numpy", "pyyaml", "types-jsonschema", "types-pyyaml", "websockets",
+    "hypothesis", "jsonschema", "numpy", "pyyaml", "types-jsonschema", "types-pyyaml", "uvicorn",
+    "websockets",
 )  # fmt: skip
 CONTEXT: dict[str, Any] = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
 PYTHON_VERSIONS: list[str] = CONTEXT["python_version"]
