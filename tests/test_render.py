@@ -19,6 +19,7 @@ from tests.template import (
     OPTIONS,
     PYTHON_VERSIONS,
     SOURCES,
+    THOROUGH,
     command,
     files,
     render,
@@ -117,8 +118,9 @@ TRACES: dict[str, str] = {
 
 RENDERS: dict[str, dict[str, str | bool]] = {
     **{f"options-{name}": {**options} for name, options in COMBINATIONS.items()},
-    **{f"{version}-{slug:.2}": {"python_version": version, "project_slug": slug}
-       for version in PYTHON_VERSIONS for slug in SLUGS},
+    **{f"{version}-{slug:.2}-{name}": {"python_version": version, "project_slug": slug,
+                                       **COMBINATIONS[name]}
+       for version in PYTHON_VERSIONS for slug in SLUGS for name in THOROUGH},
     **{f"{kind}-everywhere": {"project_name": name, "description": name, "author_name": name,
                               "author_email": "zoë+o'hara@exämple.co", "project_slug": "my_service"}
        for kind, name in AWKWARD_NAMES.items()},

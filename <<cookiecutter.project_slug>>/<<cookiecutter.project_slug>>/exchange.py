@@ -16,8 +16,10 @@ from .context import RequestContext, current_request
 from .logging import log_request
 from .observers import observers
 
-# In a scope: the client left before its response was complete, so the server says.
+# In a scope: the client said that it has nothing more to say before its response was complete.
 CLIENT_LEFT = "client_left"
+# In a scope: what is sent to the client does not arrive any more.
+CLIENT_LOST = "client_lost"
 # In a scope: the routes failed in the middle of their response.
 RESPONSE_BROKE = "response_broke"
 
@@ -37,7 +39,6 @@ class HttpExchange:
     _length = 0
     _ended = False
     _disconnected = False
-    _left_before_head = False
     _lost: OSError | None = None
     _answered: BaseException | None = None
     _logged = False
@@ -118,8 +119,7 @@ class HttpExchange:
 
     def _is_given_up(self, last: bool) -> bool:
         """Tell whether the rest of the response is not to be sent."""
-        # Who left before the head may have closed one direction only, and still read it all.
-        if self._status and CLIENT_LEFT in self._scope and not self._left_before_head:
+        if CLIENT_LOST in self._scope:
             self._disconnected = True
         # Starlette's BaseHTTPMiddleware ends a stream that broke as if it was complete.
         broke = last and RESPONSE_BROKE in self._scope and sys.exception() is None
@@ -137,7 +137,6 @@ class HttpExchange:
         await self._send({**head, "headers": headers})
         self._head = None
         self._status = head["status"]
-        self._left_before_head = CLIENT_LEFT in self._scope
 
     def _finish(self) -> None:
         self._elapsed = perf_counter() - self._began

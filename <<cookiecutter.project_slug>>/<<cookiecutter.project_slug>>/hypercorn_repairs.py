@@ -26,7 +26,7 @@ from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
 from wsproto.events import CloseConnection
 from wsproto.frame_protocol import CloseReason
 
-from .exchange import CLIENT_LEFT
+from .exchange import CLIENT_LEFT, CLIENT_LOST
 
 _GOING_AWAY = int(CloseReason.GOING_AWAY)
 
@@ -81,7 +81,7 @@ def _path(request: RequestReceived) -> bytes:
 
 
 class HttpStream(HTTPStream):
-    """A request whose end nobody has to wait for, and that knows whether its client was there.
+    """A request whose end nobody has to wait for, and whose scope tells whether its client is there.
 
     Hypercorn waits for ever when it wants to tell an application of the end that has left more than
     `max_app_queue_size` pieces of the body unread.
@@ -90,9 +90,22 @@ class HttpStream(HTTPStream):
     async def handle(self, event: StreamEvent) -> None:
         if isinstance(event, StreamClosed) and not self.closed:
             if self.state is not ASGIHTTPState.CLOSED:
-                self.scope[CLIENT_LEFT] = True  # type: ignore[literal-required]
+                self._note(CLIENT_LEFT)
             _make_room(self.app_put)
         await super().handle(event)
+
+    async def app_send(self, message: Any) -> None:
+        await super().app_send(message)
+        if self.closed and self.state is not ASGIHTTPState.CLOSED and self._is_lost():
+            self._note(CLIENT_LOST)
+
+    def _is_lost(self) -> bool:
+        """Tell whether nothing arrives any more; who has closed one direction may still read."""
+        connection: Connection = self.send.__self__.send.__self__  # type: ignore[attr-defined]
+        return connection.writer.transport.is_closing()
+
+    def _note(self, name: str) -> None:
+        self.scope[name] = True  # type: ignore[literal-required]
 
 
 class Http2Stream(HttpStream):
@@ -102,6 +115,9 @@ class Http2Stream(HttpStream):
         if message is None and not self.closed and self.state is ASGIHTTPState.RESPONSE:
             await self._reset()
         await super().app_send(message)
+
+    def _is_lost(self) -> bool:
+        return True
 
     async def _reset(self) -> None:
         connection: Http2Connection = self.send.__self__  # type: ignore[attr-defined]

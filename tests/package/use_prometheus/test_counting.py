@@ -35,7 +35,7 @@ def events() -> None:
     begun, gate = asyncio.Event(), asyncio.Event()
 
 
-@app.get("/stream")
+@app.get("/two-parts")
 async def stream() -> StreamingResponse:
     async def chunks() -> AsyncIterator[bytes]:
         yield b"1"
@@ -138,10 +138,13 @@ async def test_every_line_is_counted(log: Log) -> None:
     labels = {"method": "GET", "route": "/divide"}
     names = ("http_request_duration_seconds_sum", "http_response_size_bytes_sum")
     before = [sample(name, **labels) for name in names]
+    statuses = {status: counted("/divide", status=status) for status in ("200", "500", "422")}
     for query in (b"a=1&b=2", b"a=1&b=0", b"a=1&b=x"):
         await request(service, "GET", "/divide", query_string=query)
     lines = [line for line in log() if "status_code" in line]
-    assert [counted("/divide", status=str(line["status_code"])) for line in lines] == [1, 1, 1]
+    assert [str(line["status_code"]) for line in lines] == [*statuses]
+    for status, start in statuses.items():
+        assert counted("/divide", status=status) == start + 1
     risen = [sample(name, **labels) - start for name, start in zip(names, before, strict=True)]
     assert risen[0] == pytest.approx(sum(line["elapsed"] for line in lines))
     assert risen[1] == sum(line["response_length"] for line in lines)
@@ -149,13 +152,13 @@ async def test_every_line_is_counted(log: Log) -> None:
 
 async def test_latency_ends_at_the_last_byte() -> None:
     """A stream is in progress, and counted nowhere, until its last byte is out."""
-    task = asyncio.create_task(request(app, "GET", "/stream"))
+    task = asyncio.create_task(request(app, "GET", "/two-parts"))
     await begun.wait()
-    assert (durations("/stream"), sample("http_requests_in_progress")) == (0, 1)
+    assert (durations("/two-parts"), sample("http_requests_in_progress")) == (0, 1)
     gate.set()
     await task
-    assert (durations("/stream"), sample("http_requests_in_progress")) == (1, 0)
-    assert sample("http_response_size_bytes_sum", method="GET", route="/stream") == 2
+    assert (durations("/two-parts"), sample("http_requests_in_progress")) == (1, 0)
+    assert sample("http_response_size_bytes_sum", method="GET", route="/two-parts") == 2
 
 
 async def test_background_work_is_no_latency() -> None:
@@ -191,15 +194,15 @@ async def test_a_client_that_left_before_the_response() -> None:
 async def test_a_client_that_left_during_the_response() -> None:
     """The status is what was sent; that the client did not wait is told beside it."""
     gate.set()
-    before = counted("/stream", status="200")
+    before = counted("/two-parts", status="200")
 
     async def send(message: Message) -> None:
         if message.get("body") == b"2":
             raise BrokenPipeError
 
-    await request(app, "GET", "/stream", send=send)
-    assert counted("/stream", status="200") == before + 1
-    assert incomplete("/stream", "client") == 1
+    await request(app, "GET", "/two-parts", send=send)
+    assert counted("/two-parts", status="200") == before + 1
+    assert incomplete("/two-parts", "client") == 1
 
 
 def connections(route: str, status: str, code: str) -> float:
