@@ -30,7 +30,7 @@ def test_connections_that_were_closed_are_released(service: Service) -> None:
     assert len([*descriptors.iterdir()]) < before + 10
 
 
-@pytest.mark.parametrize("size", [1000, 5_000_000, 50_000_000])
+@pytest.mark.parametrize("size", [1000, 100_000])
 def test_who_has_only_stopped_sending_gets_everything(size: int, service: Service) -> None:
     """Half of a connection may be closed, as netcat does; the service closes the other one."""
     with service.connect() as connection:

@@ -11,11 +11,11 @@ from typing import Annotated
 
 import pytest
 import sentry_sdk
-from failing import router
+from checks.use_sentry.failing import router
+from checks.use_sentry.recording import DSN, Report, report_fixture  # noqa: F401
 from fastapi import Header, HTTPException, Request
 from loguru import logger
 from pydantic import BaseModel
-from recording import DSN, Report, report_fixture  # noqa: F401
 
 from my_service.logging import bind_request
 from my_service.middleware import Service

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import sentry_sdk
-from failing import FAILURES, NO_FAILURES, fail, router
+from checks.use_sentry.failing import FAILURES, NO_FAILURES, fail, router
+from checks.use_sentry.recording import DSN, Report, report_fixture  # noqa: F401
 from fastapi import FastAPI
 from loguru import logger
-from recording import DSN, Report, report_fixture  # noqa: F401
 
 from my_service import logging as service_logging
 from my_service import resources, sentry_reporting
