@@ -36,6 +36,12 @@ class Bugsink:
         )
         return response.raise_for_status().json()
 
+    def wait_for(self, count: int) -> None:
+        """Return when it has so many events, or after half a minute."""
+        deadline = time.monotonic() + 30
+        while len(self.events()) < count and time.monotonic() < deadline:
+            time.sleep(0.2)
+
     def events(self) -> list[dict[str, Any]]:
         """Return the events of all issues, as they were sent; one per issue and event."""
         found = []

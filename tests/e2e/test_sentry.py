@@ -146,6 +146,8 @@ def test_events(project: Path, receiver: Bugsink) -> None:
     """Each failure of a process is one event, found by the id of its response, without secrets."""
     with Service(project, SENTRY_DSN=receiver.dsn, SENTRY_ENVIRONMENT="staging") as service:
         ids = ask_for_failures(service)
+        # A busy receiver may need longer for all of them than the second that a stop waits.
+        receiver.wait_for(len(ids) - 1)
         service.stop()
     events = receiver.events()
     # A thread has no request, and before Python 3.12 neither has a lost task.
