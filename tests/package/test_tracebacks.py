@@ -1,6 +1,8 @@
 """tracebacks.py"""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,3 +136,16 @@ def test_attributes_are_shown_without_running_properties() -> None:
     assert "self.balance = 5" in text
     assert "self.api_key = ***" in text
     assert "self.owner =" not in text
+
+
+def test_secrets_that_are_written_into_the_source_are_masked(tmp_path: Path) -> None:
+    """A literal that no variable holds is masked where it is shown."""
+    file = tmp_path / "app.py"
+    file.write_text("def failing(call):\n    call(user='ann', api_key='k-123456')\n")
+    scope: dict[str, Any] = {}
+    exec(compile(file.read_text(), str(file), "exec"), scope)
+    with pytest.raises(TypeError) as caught:
+        scope["failing"](None)
+    text = format_exception(caught.value)
+    assert "call(user='ann', api_key='***')" in text
+    assert "k-123456" not in text

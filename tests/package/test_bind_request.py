@@ -1,0 +1,21 @@
+"""`bind_request`, beside what the tests of requests tell."""
+
+from loguru import logger
+
+from my_service.context import RequestContext, current_request
+from my_service.logging import bind_request
+from tests.conftest import Log
+
+
+def test_bound_names_cannot_forge_a_line(log: Log) -> None:
+    """A bound field with a name of the line stands beside it, and so does one of the call."""
+    token = current_request.set(RequestContext("real"))
+    try:
+        bind_request(level="CRITICAL", request_id="forged", user="ann")
+        logger.info("hello", user="bob")
+    finally:
+        current_request.reset(token)
+    [line] = log()
+    assert (line["level"], line["level_"]) == ("INFO", "CRITICAL")
+    assert (line["request_id"], line["request_id_"]) == ("real", "forged")
+    assert (line["user"], line["user_"]) == ("bob", "ann")
