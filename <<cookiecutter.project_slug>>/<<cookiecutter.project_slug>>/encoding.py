@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
-from .redaction import MASK, is_secret, redact
+from .redaction import MASK, is_secret, redact, scrub
 
 LINE_LIMIT = 16_000
 TEXT_LIMIT = 4_000
@@ -139,7 +139,7 @@ class Encoder:
     def _container(self, value: object) -> Any:
         fields = _fields(value)
         if fields is None and not isinstance(value, Sequence | Set | ValuesView):
-            return clean(to_text(value))
+            return clean(self._shown(value))
         if id(value) in self._parents:
             return f"<cycle: {type(value).__qualname__}>"
         if len(self._parents) >= DEPTH_LIMIT or self._values_left <= 0:
@@ -149,6 +149,17 @@ class Encoder:
             return self._list(value) if fields is None else self._dict(fields)
         finally:
             self._parents.pop()
+
+    def _shown(self, value: object) -> str:
+        """Return the text of an object without what its attributes keep under secret names."""
+        attributes = getattr(value, "__dict__", None)
+        secrets: set[str] = set()
+        if type(attributes) is dict:
+            for name, attribute in islice(attributes.items(), ITEM_LIMIT):
+                if attribute is not None and is_secret(key_text(name)):
+                    secrets.update(_texts(attribute))
+        self.secrets |= secrets
+        return scrub(to_text(value), secrets)
 
     def _dict(self, fields: Mapping[Any, object]) -> dict[str, Any]:
         result: dict[str, Any] = {}

@@ -94,3 +94,16 @@ def test_masked_values_are_known() -> None:
     encoder = Encoder()
     encoder.plain({"token": [SecretStr("a"), {"x": b"b"}, 1, [["c"]]], "n": "d", "pwd": None})
     assert encoder.secrets == {"a", "b", "1", "c"}
+
+
+def test_the_text_of_an_object_is_without_its_secrets() -> None:
+    """A `__repr__` that shows an attribute with a secret name shows the mask."""
+
+    class Connection:
+        def __init__(self) -> None:
+            self.user, self.password, self.token = "ann", "hunter2", None
+
+        def __repr__(self) -> str:
+            return f"<{self.user} {self.password}>"
+
+    assert plain([Connection()]) == ["<ann ***>"]
