@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from loguru._logger import Logger
 
-from .encoding import plain, to_text
-from .redaction import MASK, is_secret
+from .encoding import Encoder, plain, to_text
+from .redaction import MASK, is_secret, scrub
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _PLACEHOLDER = re.compile(
     r"(?<!\{)\{(?P<name>\w*)(?:!(?P<conversion>[rsa]))?(?::(?P<spec>[^{}]*))?\}(?!\})"
 )
+_PLAIN_TYPES = (str, int, float, bool, type(None))
 _CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
 
 
@@ -71,7 +72,7 @@ def _log(
             args = [partial(_evaluate, argument) for argument in args]
             kwargs = {name: partial(_evaluate, argument) for name, argument in kwargs.items()}
         if type(message) is not str:
-            message = to_text(message)
+            message = _without_secrets(to_text(message), message)
         template = message if record or colors else _Template(message)
         # One frame deeper than Loguru expects: this one.
         options = (exception, depth + 1, record, lazy, colors, raw, capture, patchers, extra)
@@ -138,8 +139,17 @@ def _shown(values: tuple[object, ...]) -> str:
 
 def _formatted(value: object, match: re.Match[str]) -> str:
     try:
-        if match["conversion"]:
-            value = _CONVERSIONS[match["conversion"]](value)
-        return format(value, match["spec"] or "")
+        shown = _CONVERSIONS[match["conversion"]](value) if match["conversion"] else value
+        text = format(shown, match["spec"] or "")
     except Exception:
-        return to_text(value)
+        text = to_text(value)
+    return _without_secrets(text, value)
+
+
+def _without_secrets(text: str, value: object) -> str:
+    """Mask in the text of `value` what it keeps under secret names, however it shows that."""
+    if type(value) in _PLAIN_TYPES:
+        return text
+    encoder = Encoder()
+    encoder.plain(value)
+    return scrub(text, encoder.secrets)

@@ -93,3 +93,21 @@ def test_a_handler_that_raises_costs_no_line(log: Log) -> None:
 def test_nothing_is_written_outside_of_a_call() -> None:
     """A line that no call waits for is nobody's."""
     safe_calls.mark_written()
+
+
+class Connection:
+    """Shows its password."""
+
+    def __init__(self) -> None:
+        self.password = "hunter2"
+
+    def __str__(self) -> str:
+        return f"<ann {self.password}>"
+
+
+def test_an_object_in_a_message_shows_no_secret(log: Log) -> None:
+    """Neither as the message itself nor in a placeholder of it."""
+    connection: Any = Connection()
+    logger.info(connection)
+    logger.info("{a} {} {a!s}", connection, a=connection)
+    assert [line["message"] for line in log()] == ["<ann ***>", "<ann ***> <ann ***> <ann ***>"]
