@@ -4,8 +4,13 @@ from pathlib import Path
 
 from tests.template import CHECKS, COMBINATIONS, run
 
-# They wait for processes to end, or send ten thousand requests: `make e2e` runs them.
+# They wait for processes to end, or send ten thousand requests.
 SLOW = ("checks/test_flood.py", "checks/test_process.py")
+
+
+def is_slow(combination: str, tests: str) -> bool:
+    """Tell what `make e2e` runs instead of `make test`: with all options, what none needs too."""
+    return tests in SLOW or (combination == "all" and tests.startswith("checks/test_"))
 
 
 def package_tests(combination: str) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.package_tests import SLOW, in_project, package_tests, run_package_tests
+from tests.package_tests import in_project, is_slow, package_tests, run_package_tests
 from tests.serving import check, serve
 from tests.template import COMBINATIONS, THOROUGH
 
@@ -13,7 +13,7 @@ QUICK = [
     (combination, tests)
     for combination in THOROUGH
     for tests in package_tests(combination)
-    if tests not in SLOW
+    if not is_slow(combination, tests)
 ]
 
 

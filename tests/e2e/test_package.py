@@ -1,16 +1,22 @@
-"""The slowest tests of the rendered package: how processes end, and a flood."""
+"""The slower tests of the rendered package: how processes end, a flood, and all with all options."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.package_tests import SLOW, run_package_tests
+from tests.package_tests import is_slow, package_tests, run_package_tests
 from tests.template import THOROUGH
 
+SLOW = [
+    (combination, tests)
+    for combination in THOROUGH
+    for tests in package_tests(combination)
+    if is_slow(combination, tests)
+]
 
-@pytest.mark.parametrize("combination", THOROUGH)
-@pytest.mark.parametrize("tests", SLOW)
+
+@pytest.mark.parametrize(("combination", "tests"), SLOW)
 def test_slow_tests(combination: str, tests: str, install: Callable[[str], Path]) -> None:
     """They pass without options, and with all of them."""
     run_package_tests(install(combination), tests)
