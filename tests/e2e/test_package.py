@@ -1,4 +1,4 @@
-"""The slower tests of the rendered package: how processes end, a flood, and all with all options."""
+"""The slower tests of the package: how processes end, a flood, and all of them with all options."""
 
 from collections.abc import Callable
 from pathlib import Path
