@@ -38,6 +38,7 @@ async def endless_stream() -> StreamingResponse:
     async def parts() -> AsyncIterator[bytes]:
         while True:
             yield CHUNK
+            await asyncio.sleep(0)  # uvicorn waits for nothing once the client has gone
 
     return StreamingResponse(parts())
 
