@@ -183,9 +183,10 @@ class WebSocketStream(WSStream):
         await super().app_send(message)
 
     async def go_away(self) -> None:
-        """Close an open connection because the service stops, and tell the application."""
+        """Close the connection because the service stops, and tell the application."""
+        self._gone = True
+        self._close_code = _GOING_AWAY
         if self.state is ASGIWebsocketState.CONNECTED and not self.closed:
-            self._gone = True
             close = {"type": "websocket.close", "code": _GOING_AWAY}
             # Neither waits for the other: the client may not read, or the application not listen.
             await asyncio.gather(super().app_send(close), self._disconnect())  # type: ignore[arg-type]

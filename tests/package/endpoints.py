@@ -20,12 +20,12 @@ CHUNK = b"x" * 65_536
 
 
 @router.get("/stream/broken")
-async def broken_stream(chunks: int) -> StreamingResponse:
+async def broken_stream(chunks: int, size: int = 5) -> StreamingResponse:
     """Break after some chunks, perhaps before the first."""
 
     async def parts() -> AsyncIterator[bytes]:
         for _ in range(chunks):
-            yield b"12345"
+            yield b"x" * size
         raise ValueError("broken")
 
     return StreamingResponse(parts())
@@ -232,6 +232,15 @@ async def deaf(websocket: WebSocket) -> None:
     await websocket.accept()
     logger.info("accepted")
     await asyncio.Event().wait()
+
+
+@router.websocket("/late")
+async def late(websocket: WebSocket) -> None:
+    """Answer the handshake late."""
+    logger.info("late begins")
+    await asyncio.sleep(0.5)
+    await websocket.accept()
+    await websocket.receive_text()
 
 
 @router.websocket("/nap")

@@ -202,6 +202,7 @@ def serve(
     except BaseException:
         process.kill()
         raise
-    process.kill()
+    if process.poll() is None:
+        process.terminate()
     service.wait()
     service.check()

@@ -178,21 +178,34 @@ def test_a_warning_outside_of_any_function(log: Log) -> None:
     assert line["source"] == "module.py:<module>:7"
 
 
+class Unraisable:
+    """What Python tells of an error in C code, which has no traceback."""
+
+    exc_type = ValueError
+    exc_value = ValueError("broken")
+    exc_traceback = None
+    err_msg = "Exception ignored while testing"
+    object = None
+
+
 def test_an_unraisable_error_without_a_traceback(log: Log) -> None:
-    """What C code gives up may have none."""
-
-    class Args:
-        exc_type = ValueError
-        exc_value = ValueError("broken")
-        exc_traceback = None
-        err_msg = "Exception ignored while testing"
-        object = None
-
-    previous = capture_module._previous["unraisable"]
-    capture_module._previous["unraisable"] = sys.__unraisablehook__
-    try:
-        capture_module._log_unraisable(Args())  # type: ignore[arg-type]
-    finally:
-        capture_module._previous["unraisable"] = previous
+    """Its line has the error."""
+    capture_module._log_unraisable(Unraisable())  # type: ignore[arg-type]
     [line] = log("Exception ignored while testing")
     assert "ValueError: broken" in line["exception"]
+
+
+def test_who_hooked_in_before_still_hears_of_it(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Test runners and debuggers do; Python's own hooks would print."""
+    heard: list[object] = []
+    monkeypatch.setitem(capture_module._previous, "thread", heard.append)
+    monkeypatch.setitem(capture_module._previous, "unraisable", heard.append)
+    thread = threading.Thread(target=lambda: 1 / 0)
+    capture_module._log_uncaught_in_thread(
+        threading.ExceptHookArgs((ZeroDivisionError, ZeroDivisionError("x"), None, thread))
+    )
+    unraisable = Unraisable()
+    capture_module._log_unraisable(unraisable)  # type: ignore[arg-type]
+    assert len(heard) == 2
+    assert heard[1] is unraisable
+    assert len(log()) == 2

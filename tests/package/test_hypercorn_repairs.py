@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import Event, ResponseReceived, StreamReset
+from h2.events import DataReceived, Event, ResponseReceived, StreamReset
 
 from .served import Service, serve
 
@@ -75,6 +75,7 @@ class Http2Client:
         self.protocol.initiate_connection()
         self.socket = service.connect()
         self.events: list[Event] = []
+        self.received = b""
 
     def ask(self, path: bytes, method: bytes = b"GET", *, body: bytes = b"") -> int:
         """Send a request, and return the number of its stream."""
@@ -87,16 +88,23 @@ class Http2Client:
         self.socket.sendall(self.protocol.data_to_send())
         return stream
 
-    def answer(self, stream: int) -> Event:
-        """Return the first that the service has to say about a stream."""
+    def answer(self, stream: int, *kinds: type[Event]) -> Event:
+        """Return the first event of these kinds about a stream: its head or its end."""
         while True:
             for event in self.events:
-                kind = isinstance(event, ResponseReceived | StreamReset)
+                kind = isinstance(event, kinds or (ResponseReceived, StreamReset))
                 if kind and getattr(event, "stream_id", None) == stream:
                     return event
             data = self.socket.recv(65_536)
             assert data, "the service has closed the connection"
-            self.events += self.protocol.receive_data(data)
+            for event in self.protocol.receive_data(data):
+                self.events.append(event)
+                if isinstance(event, DataReceived):
+                    self.received += event.data
+                    self.protocol.acknowledge_received_data(
+                        event.flow_controlled_length, event.stream_id
+                    )
+            self.socket.sendall(self.protocol.data_to_send())
 
 
 @pytest.fixture
@@ -104,7 +112,6 @@ def client(service: Service) -> Iterator[Http2Client]:
     client = Http2Client(service)
     yield client
     client.socket.close()
-    assert not [line for line in service.lines if line["level"] == "ERROR"]
 
 
 def test_an_answer_before_the_body_has_come(client: Http2Client, service: Service) -> None:
@@ -116,6 +123,7 @@ def test_an_answer_before_the_body_has_come(client: Http2Client, service: Servic
     client.socket.sendall(client.protocol.data_to_send())
     assert isinstance(client.answer(other), ResponseReceived)
     assert isinstance(client.answer(client.ask(b"/hello")), ResponseReceived)
+    assert not [line for line in service.lines if line["level"] == "ERROR"]
 
 
 def test_bytes_that_are_no_text(client: Http2Client, service: Service) -> None:
@@ -124,3 +132,11 @@ def test_bytes_that_are_no_text(client: Http2Client, service: Service) -> None:
     service.wait_for("log request", path_with_query=r"/hello?a=\xff&token=***")
     assert isinstance(client.answer(client.ask(b"/\xff")), StreamReset)
     assert isinstance(client.answer(client.ask(b"/hello")), ResponseReceived)
+    assert not [line for line in service.lines if line["level"] == "ERROR"]
+
+
+def test_what_was_sent_before_a_stream_broke_arrives(client: Http2Client) -> None:
+    """The reset waits for a client that reads slowly."""
+    stream = client.ask(b"/stream/broken?chunks=1&size=100000")
+    assert isinstance(client.answer(stream, StreamReset), StreamReset)
+    assert client.received == b"x" * 100_000

@@ -1,5 +1,7 @@
 """`python -m my_service` from its first line to its last: how it starts, how it ends, with which code."""
 
+import asyncio
+import json
 import os
 import shutil
 import signal
@@ -12,12 +14,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypercorn.utils import LifespanFailureError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 import my_service
+from my_service import early, server
+from tests.conftest import Log
 
-from .served import PLAIN, SECONDS, Service, serve
+from .served import LINE_LIMIT, PLAIN, SECONDS, Service, serve
 
 PACKAGE = Path(my_service.__file__).parent
 # A line of JSON from a module that is being imported before there is a log.
@@ -29,15 +34,26 @@ time.sleep(60)
 """
 
 
+def program(code: str) -> tuple[str, str]:
+    """Return the arguments by which Python serves after it has run this code."""
+    return "-c", f"{code}\nimport runpy; runpy.run_module('my_service', run_name='__main__')"
+
+
 @contextmanager
-def serve_changed(folder: Path, module: str, code: str, **variables: str) -> Iterator[Service]:
+def serve_changed(folder: Path, module: str, code: str) -> Iterator[Service]:
     """Serve a copy of the package with this code at the end of a module, or at its beginning."""
     shutil.copytree(PACKAGE, folder / "my_service", ignore=shutil.ignore_patterns("__pycache__"))
     path = folder / "my_service" / module
     source = path.read_text("utf-8")
     path.write_text(code + source if code is EARLY_LINE else source + code, "utf-8")
-    with serve(folder, *PLAIN, PYTHONPATH=str(folder), **variables) as service:
+    with serve(folder, *PLAIN, PYTHONPATH=str(folder)) as service:
         yield service
+
+
+HANDSHAKE = (
+    b"GET %s HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 
 
 class Request:
@@ -154,6 +170,16 @@ def test_an_idle_connection_does_not_delay_the_end(sent: bytes, tmp_path: Path) 
         assert time.monotonic() - begin < 5
 
 
+def test_a_handshake_in_progress_delays_nothing(tmp_path: Path) -> None:
+    """It is too late to accept a connection: none would end by itself."""
+    with serve(tmp_path) as service, service.connect() as connection:
+        connection.sendall(HANDSHAKE % b"/late")
+        service.wait_for("late begins")
+        assert service.stop() == 0
+        [line] = service.all("log websocket")
+        assert (line["level"], line["close_code"]) == ("INFO", 1001)
+
+
 @pytest.mark.parametrize("path", ["/echo", "/ticker"])
 def test_websockets_are_told(path: str, tmp_path: Path) -> None:
     """None would end by itself: clients and endpoints hear 1001, and the process ends well."""
@@ -169,12 +195,6 @@ def test_websockets_are_told(path: str, tmp_path: Path) -> None:
         assert time.monotonic() - begin < 5
         [line] = service.all("log websocket")
         assert (line["level"], line["close_code"]) == ("INFO", 1001)
-
-
-HANDSHAKE = (
-    b"GET %s HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
-    b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-)
 
 
 def test_a_websocket_that_does_not_answer_delays_nothing(tmp_path: Path) -> None:
@@ -346,9 +366,16 @@ def test_an_import_can_end_the_process(tmp_path: Path) -> None:
         assert service.lines == []
 
 
-def replaced(name: str, body: str) -> str:
-    """Return code that replaces `startup` or `shutdown`."""
-    return f"\nasync def {name}() -> None:\n    {body}\n"
+def replaced(name: str, body: str) -> tuple[str, str]:
+    """Return the arguments for a service with another `startup` or `shutdown`."""
+    return program(f"""
+import asyncio
+from loguru import logger
+from my_service import resources
+async def {name}() -> None:
+    {body}
+resources.{name} = {name}
+""")
 
 
 @pytest.mark.parametrize(
@@ -362,12 +389,11 @@ def replaced(name: str, body: str) -> str:
 )
 def test_a_startup_that_fails(body: str, code: int, tmp_path: Path) -> None:
     """One line says why; nothing is served, and the exit code is not 0."""
-    with serve_changed(tmp_path, "resources.py", replaced("startup", body)) as service:
+    with serve(tmp_path, *replaced("startup", body)) as service:
         assert service.wait() == code
-        [line] = service.all("startup failed")
-        assert line["level"] == "ERROR"
+        [line] = service.lines
+        assert (line["message"], line["level"]) == ("startup failed", "ERROR")
         assert body.removeprefix("raise ").partition("(")[0] in line["exception"]
-        assert not {"started", "Running on"} & set(service.messages())
 
 
 @pytest.mark.parametrize(
@@ -375,7 +401,7 @@ def test_a_startup_that_fails(body: str, code: int, tmp_path: Path) -> None:
 )
 def test_a_shutdown_that_fails(body: str, code: int, tmp_path: Path) -> None:
     """It is told, `shutdown` is the last line all the same, and the exit code is not 0."""
-    with serve_changed(tmp_path, "resources.py", replaced("shutdown", body)) as service:
+    with serve(tmp_path, *replaced("shutdown", body)) as service:
         service.get("/hello")
         assert service.stop() == code
         assert service.messages()[-2:] == ["shutdown failed", "shutdown"]
@@ -383,8 +409,8 @@ def test_a_shutdown_that_fails(body: str, code: int, tmp_path: Path) -> None:
 
 def test_a_shutdown_that_does_not_end(tmp_path: Path) -> None:
     """The limit holds for it too."""
-    changed = replaced("shutdown", "await asyncio.sleep(60)")
-    with serve_changed(tmp_path, "resources.py", changed, SHUTDOWN_TIMEOUT="0.3") as service:
+    endless = replaced("shutdown", "await asyncio.sleep(60)")
+    with serve(tmp_path, *endless, SHUTDOWN_TIMEOUT="0.3") as service:
         service.get("/hello")
         assert service.stop() == 1
         messages = service.messages()[-3:]
@@ -392,9 +418,9 @@ def test_a_shutdown_that_does_not_end(tmp_path: Path) -> None:
 
 
 def test_a_signal_while_starting(tmp_path: Path) -> None:
-    """What is being started is finished, then stopped."""
+    """What is being started is finished, then stopped; it is never ready."""
     slow = replaced("startup", "logger.info('starting'); await asyncio.sleep(0.5)")
-    with serve_changed(tmp_path, "resources.py", slow) as service:
+    with serve(tmp_path, *slow) as service:
         service.wait_for("starting")
         assert service.stop() == 0
         messages = [message for message in service.messages() if "Running" not in message]
@@ -404,7 +430,7 @@ def test_a_signal_while_starting(tmp_path: Path) -> None:
 def test_a_startup_that_does_not_end(tmp_path: Path) -> None:
     """The limit holds for it too."""
     endless = replaced("startup", "logger.info('starting'); await asyncio.sleep(60)")
-    with serve_changed(tmp_path, "resources.py", endless, SHUTDOWN_TIMEOUT="0.3") as service:
+    with serve(tmp_path, *endless, SHUTDOWN_TIMEOUT="0.3") as service:
         service.wait_for("starting")
         assert service.stop() == 1
         messages = service.messages()[-3:]
@@ -432,7 +458,7 @@ asyncio.start_server = refuse
 
 def test_a_server_that_fails(tmp_path: Path) -> None:
     """Its error is told, what was started is stopped, and the exit code is 1."""
-    with serve_changed(tmp_path, "main.py", REFUSE_TO_LISTEN) as service:
+    with serve(tmp_path, *program(REFUSE_TO_LISTEN)) as service:
         assert service.wait() == 1
         assert service.messages() == ["started", "server failed", "shutdown"]
         assert "taken in the meantime" in service.lines[1]["exception"]
@@ -440,7 +466,7 @@ def test_a_server_that_fails(tmp_path: Path) -> None:
 
 def test_a_crash_keeps_its_code(tmp_path: Path) -> None:
     """What kills the interpreter is not hidden."""
-    with serve_changed(tmp_path, "main.py", "\nimport os\nos.abort()\n") as service:
+    with serve(tmp_path, *program("import my_service.main, os; os.abort()")) as service:
         assert service.wait() == -signal.SIGABRT
 
 
@@ -490,3 +516,31 @@ def test_whatever_comes_the_log_is_one(raw: bytes, service: Service) -> None:
     if raw in NO_REQUESTS[:4]:
         assert answer.startswith(b"HTTP/1.1 4")
         assert b"x-request-id" not in answer.lower()
+
+
+def test_what_the_end_of_the_loop_cancels_is_not_lost(log: Log) -> None:
+    """Only what has failed there has a line."""
+    loop = asyncio.new_event_loop()
+    for error in (
+        asyncio.CancelledError(),
+        LifespanFailureError("shutdown", ""),
+        ValueError("lost"),
+    ):
+        server._log_lost(loop, {"message": "unhandled", "exception": error})
+    loop.close()
+    [line] = log("unhandled")
+    assert "ValueError: lost" in line["exception"]
+
+
+def test_a_failed_import_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without any of the libraries that could be what is missing, and no longer than others."""
+    try:
+        raise ImportError("x" * 100_000)
+    except ImportError as error:
+        early._log_uncaught(ImportError, error, error.__traceback__)
+    [line, rest] = capsys.readouterr().err.split("\n")
+    assert rest == ""
+    assert len(line) < LINE_LIMIT
+    told = json.loads(line)
+    assert told.keys() == {"timestamp", "level", "message", "source", "exception"}
+    assert told["source"].startswith("test_process.py:test_a_failed_import_is_one_line:")

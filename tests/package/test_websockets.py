@@ -238,6 +238,13 @@ async def test_a_lost_send_does_not_change_the_code(log: Log) -> None:
     assert websocket_line(log)["close_code"] == 4000
 
 
+async def test_the_first_close_counts(log: Log) -> None:
+    """Whatever the server makes of another one."""
+    server = await call(sending(ACCEPT, CLOSE, CLOSE | {"code": 4999}), websocket())
+    assert types(server) == ["accept", "close", "close"]
+    assert websocket_line(log)["close_code"] == 4000
+
+
 @pytest.mark.parametrize("end", [asyncio.CancelledError, KeyboardInterrupt, SystemExit])
 async def test_what_ends_a_task_still_does(end: type[BaseException], log: Log) -> None:
     """The client hears of it, the log has its line; then it is raised again."""
