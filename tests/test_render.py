@@ -49,6 +49,7 @@ PATHS = {
     "my_service/exchange.py",
     "my_service/hypercorn_repairs.py",
     "my_service/in_flight.py",
+    "my_service/listener.py",
     "my_service/logging.py",
     "my_service/main.py",
     "my_service/middleware.py",

@@ -5,8 +5,9 @@ It has no setting for any of it, so `install` replaces its classes where it look
 """
 
 import asyncio
+import sys
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import h2.events
 import hypercorn.asyncio.run
@@ -21,6 +22,7 @@ from hypercorn.events import Closed, Event
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import StreamClosed
 from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
 from wsproto.events import CloseConnection
@@ -32,10 +34,26 @@ _GOING_AWAY = int(CloseReason.GOING_AWAY)
 
 
 class Connection(TCPServer):
-    """A connection that ends when its client closes it.
+    """A connection that ends when its client closes it, and that is known while it is open.
 
     Hypercorn keeps it, and its file descriptor, for `keep_alive_timeout` seconds more.
     """
+
+    all_open: ClassVar[set["Connection"]] = set()
+
+    async def run(self) -> None:
+        self._opened_at = self.loop.time()
+        self.all_open.add(self)
+        try:
+            await super().run()
+        finally:
+            self.all_open.discard(self)
+
+    def is_new(self, seconds: float) -> bool:
+        """Tell whether it was opened within these seconds, and has brought no request yet."""
+        protocol = self.protocol.protocol
+        asked = not isinstance(protocol, H11Protocol) or protocol.stream or protocol.keep_alive_requests
+        return not asked and self.loop.time() - self._opened_at < seconds
 
     async def _read_data(self) -> None:
         await super()._read_data()
@@ -53,8 +71,13 @@ class Http2Connection(H2Protocol):
 
     Hypercorn fails, and all other requests of the connection with it, when a body arrives whose
     request has its answer already, or a path that is not ASCII; and responses that wait for a client
-    to read them go on waiting when the client has gone.
+    to read them go on waiting when the client has gone. After `keep_alive_max_requests` it says
+    goodbye to all streams, also to those in progress.
     """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.keep_alive_requests = -sys.maxsize
 
     async def handle(self, event: Event) -> None:
         await super().handle(event)

@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import signal
-import socket
 import threading
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp
 from . import hypercorn_repairs
 from .capture import log_lost
 from .config import Settings
+from .listener import Listener
 from .logging import flush
 from .middleware import in_progress
 from .stop import Stop, exit_code
@@ -34,7 +34,7 @@ def run(app: ASGIApp, settings: Settings) -> int:
     a taken port; what `app` asks for when it raises SystemExit.
     """
     try:
-        listener = _bind(settings.host, settings.port)
+        listener = Listener(settings.host, settings.port)
     except (OSError, UnicodeError) as error:
         logger.error(f"cannot listen on {settings.host} port {settings.port}: {error}")
         return 1
@@ -42,12 +42,13 @@ def run(app: ASGIApp, settings: Settings) -> int:
     # What was imported stays: the garbage collector need not look at it again and again.
     gc.collect()
     gc.freeze()
-    stop = Stop(app, settings.shutdown_delay, settings.shutdown_timeout)
+    config = _config(settings, listener)
+    stop = Stop(app, settings, config, listener)
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         for number in STOP_SIGNALS:
             loop.add_signal_handler(number, stop.on_signal, number)
-        code = _run(loop, stop, _config(settings, listener))
+        code = _run(loop, stop, config)
         loop.set_exception_handler(_log_lost)
         if stop.in_flight:
             _exit(code)
@@ -61,24 +62,9 @@ def run(app: ASGIApp, settings: Settings) -> int:
     return code
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    """Take the port before anything is started; connections are accepted after the start-up."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _config(settings: Settings, listener: socket.socket) -> Config:
+def _config(settings: Settings, listener: Listener) -> Config:
     config = Config()
-    config.bind = [f"fd://{listener.detach()}"]
+    config.bind = [f"fd://{listener.descriptor}"]
     config.root_path = settings.root_path
     config.include_server_header = False
     config.errorlog = HypercornLogger("hypercorn.error")

@@ -5,11 +5,14 @@ import signal
 import time
 from contextlib import suppress
 
+from hypercorn.config import Config
 from loguru import logger
 from starlette.types import ASGIApp
 
 from . import resources
+from .config import Settings
 from .in_flight import InFlight
+from .listener import Listener
 
 # A signal to a process group can arrive twice; only a later one is a second demand.
 SAME_SIGNAL = 0.1  # seconds
@@ -29,15 +32,20 @@ class Stop:
 
     Args:
         app: the application that is served.
-        delay: seconds in which the port still answers.
-        timeout: seconds that the requests in flight have after that.
+        settings: how long the port still answers, and what requests in flight have after that.
+        config: that of the server.
+        listener: what the server listens on.
     """
 
-    def __init__(self, app: ASGIApp, delay: float, timeout: float) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, config: Config, listener: Listener
+    ) -> None:
         self.in_flight = InFlight(app, on_exit=self.on_exit)
         self.exit_code = 0
-        self._delay = delay
-        self._timeout = timeout
+        self._delay = settings.shutdown_delay
+        self._timeout = settings.shutdown_timeout
+        self._config = config
+        self._listener = listener
         self._requested = asyncio.Event()
         self._forced = asyncio.Event()
         self._requested_at = 0.0
@@ -59,6 +67,9 @@ class Stop:
     def _request(self, **reason: str) -> None:
         self._requested_at = time.monotonic()
         self._requested.set()
+        # From now on responses say `connection: close`: no proxy may take an idle connection for
+        # open at the moment when it is closed here.
+        self._config.keep_alive_max_requests = 0
         resources.stop_accepting()
         logger.info("stopping", **reason)
 
@@ -66,6 +77,7 @@ class Stop:
         """Return when Hypercorn is to take no more connections."""
         await self._requested.wait()
         await self._forced_within(self._delay)
+        await self._listener.close()
         await self.in_flight.close_websockets()
 
     async def limit(self) -> None:

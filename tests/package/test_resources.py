@@ -24,8 +24,8 @@ async def test_ready_is_between_the_start_and_the_stop(monkeypatch: pytest.Monke
             await look()
             stop_accepting()
             await look()
-    starting, ready, stopping = {"service": "starting"}, {}, {"service": "stopping"}
-    assert seen == [starting, ready, stopping, stopping] * 2
+    starting, stopping = {"service": "starting"}, {"service": "stopping"}
+    assert seen == [starting, {}, stopping, stopping] * 2
     assert await unavailable() == starting
 
 

@@ -1,0 +1,53 @@
+"""The port: taken before anything is started, given up without losing a connection."""
+
+import asyncio
+import select
+import socket
+from contextlib import suppress
+
+from .hypercorn_repairs import Connection
+
+# Seconds in which a new connection brings its first request; proxies send it at once.
+_FIRST_REQUEST = 0.5
+
+
+class Listener:
+    """A socket for Hypercorn to listen on; connections are accepted after the start-up.
+
+    Args:
+        host: an address of this machine, or a name of one.
+        port: 0 takes a free one.
+
+    Raises:
+        OSError: the address is not this machine's, or the port is taken.
+        UnicodeError: `host` cannot be the name of a host.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        self._socket = socket.socket(family, kind, protocol)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind(address)
+        except OSError:
+            self._socket.close()
+            raise
+        # Hypercorn's own, which it closes.
+        self.descriptor = self._socket.dup().detach()
+
+    async def close(self) -> None:
+        """Refuse new connections, and return when every one before has brought its request.
+
+        Closing would reset the connections that the system has taken but this process has not, and
+        Hypercorn those that have not yet been read from; a proxy cannot repeat a POST on them.
+        """
+        while select.select([self._socket], [], [], 0)[0]:
+            await asyncio.sleep(0)  # the loop accepts what waits
+        asyncio.get_running_loop().remove_reader(self.descriptor)
+        with suppress(OSError):  # where only the last `close` does it
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        while any(connection.is_new(_FIRST_REQUEST) for connection in Connection.all_open):
+            await asyncio.sleep(0.01)
