@@ -52,8 +52,9 @@ class Connection(TCPServer):
     def is_new(self, seconds: float) -> bool:
         """Tell whether it was opened within these seconds, and has brought no request yet."""
         protocol = self.protocol.protocol
-        asked = not isinstance(protocol, H11Protocol) or protocol.stream or protocol.keep_alive_requests
-        return not asked and self.loop.time() - self._opened_at < seconds
+        if not isinstance(protocol, H11Protocol) or protocol.stream or protocol.keep_alive_requests:
+            return False
+        return self.loop.time() - self._opened_at < seconds
 
     async def _read_data(self) -> None:
         await super()._read_data()

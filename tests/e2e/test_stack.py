@@ -355,8 +355,8 @@ def test_ten_thousand_requests(stack: Stack) -> None:
 
 
 def test_restarts_under_load(stack: Stack) -> None:
-    """The service restarts three times, and no request fails: they wait for it."""
-    with load(stack) as requests:
+    """The service restarts three times, and no request fails, no POST either: they wait for it."""
+    with load(stack, posts=True) as requests:
         for _ in range(3):
             stack.compose("restart", "app")
             until(lambda: health(stack.container("app")) == "healthy", 30)
