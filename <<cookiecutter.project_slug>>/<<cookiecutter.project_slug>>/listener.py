@@ -5,11 +5,6 @@ import select
 import socket
 from contextlib import suppress
 
-from .hypercorn_repairs import Connection
-
-# Seconds in which a new connection brings its first request; proxies send it at once.
-_FIRST_REQUEST = 0.5
-
 
 class Listener:
     """A socket for Hypercorn to listen on; connections are accepted after the start-up.
@@ -38,16 +33,10 @@ class Listener:
         self.descriptor = self._socket.dup().detach()
 
     async def close(self) -> None:
-        """Refuse new connections, and return when every one before has brought its request.
-
-        Closing would reset the connections that the system has taken but this process has not, and
-        Hypercorn those that have not yet been read from; a proxy cannot repeat a POST on them.
-        """
+        """Refuse new connections, but accept those that the system has taken: it would reset them."""
         while select.select([self._socket], [], [], 0)[0]:
             await asyncio.sleep(0)  # the loop accepts what waits
-        asyncio.get_running_loop().remove_reader(self.descriptor)
         with suppress(OSError):  # where only the last `close` does it
             self._socket.shutdown(socket.SHUT_RDWR)
+        asyncio.get_running_loop().remove_reader(self.descriptor)
         self._socket.close()
-        while any(connection.is_new(_FIRST_REQUEST) for connection in Connection.all_open):
-            await asyncio.sleep(0.01)

@@ -11,11 +11,14 @@ from starlette.types import ASGIApp
 
 from . import resources
 from .config import Settings
+from .hypercorn_repairs import Connection
 from .in_flight import InFlight
 from .listener import Listener
 
 # A signal to a process group can arrive twice; only a later one is a second demand.
 SAME_SIGNAL = 0.1  # seconds
+# Seconds in which a connection that is just open brings its request; proxies send it at once.
+_FIRST_REQUEST = 0.1
 INTERRUPTED = 128 + signal.SIGINT  # what a shell makes of a KeyboardInterrupt
 
 
@@ -67,9 +70,6 @@ class Stop:
     def _request(self, **reason: str) -> None:
         self._requested_at = time.monotonic()
         self._requested.set()
-        # From now on responses say `connection: close`: no proxy may take an idle connection for
-        # open at the moment when it is closed here.
-        self._config.keep_alive_max_requests = 0
         resources.stop_accepting()
         logger.info("stopping", **reason)
 
@@ -78,7 +78,20 @@ class Stop:
         await self._requested.wait()
         await self._forced_within(self._delay)
         await self._listener.close()
+        # From now on responses say `connection: close`.
+        self._config.keep_alive_max_requests = 0
         await self.in_flight.close_websockets()
+        await self._let_clients_leave()
+
+    async def _let_clients_leave(self) -> None:
+        """Return when all connections are closed, or the idle ones have had their time for that.
+
+        A proxy cannot repeat a POST that it sends at the moment when its connection is closed here.
+        It should not have any that are idle for as long as the delay: it closes them itself.
+        """
+        await asyncio.sleep(_FIRST_REQUEST)
+        if Connection.all_open:
+            await asyncio.wait(Connection.all_open, timeout=self._delay)
 
     async def limit(self) -> None:
         """Return when the requests in flight have had their time."""

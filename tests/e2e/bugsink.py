@@ -2,7 +2,10 @@
 
 import socket
 import subprocess
+import tempfile
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,29 +54,45 @@ class Bugsink:
                 found.append({**detail["data"], "issue": issue["id"]})
         return found
 
+    def event_of(self, request_id: str) -> dict[str, Any] | None:
+        """Return the event of a request, None where there is none yet."""
+        events = (event for event in self.events() if event["tags"].get("request_id") == request_id)
+        return next(events, None)
 
-def install(folder: Path) -> Path:
+
+@contextmanager
+def serve(host: str = "127.0.0.1") -> Generator[Bugsink]:
+    """Serve Bugsink, which is installed for that; in the end nothing is left of it."""
+    with tempfile.TemporaryDirectory() as name:
+        server, process = _start(_install(Path(name), host), Path(name))
+        try:
+            yield server
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _install(folder: Path, host: str) -> Path:
     """Install Bugsink and make its databases; return the folder of its programs."""
     uv, programs = command("uv"), folder / "venv" / "bin"
-    port = str(free_port())
     for words in (
         (uv, "venv", "--quiet", folder / "venv"),
         (uv, "pip", "install", "--quiet", "--python", folder / "venv", "bugsink>=2.6,<3"),
-        (programs / "bugsink-create-conf", "--template", "local", "--host", "127.0.0.1",
-         "--port", port),
+        (programs / "bugsink-create-conf", "--template", "local", "--host", host,
+         "--port", str(_free_port(host))),
     ):  # fmt: skip
-        succeed(*words, cwd=folder)
+        _succeed(*words, cwd=folder)
     with (folder / "bugsink_conf.py").open("a") as settings:
         settings.write(SETTINGS)
-    succeed(programs / "bugsink-manage", "migrate", cwd=folder)
-    succeed(programs / "bugsink-manage", "migrate", "snappea", "--database=snappea", cwd=folder)
+    _succeed(programs / "bugsink-manage", "migrate", cwd=folder)
+    _succeed(programs / "bugsink-manage", "migrate", "snappea", "--database=snappea", cwd=folder)
     return programs
 
 
-def start(programs: Path, folder: Path) -> tuple[Bugsink, subprocess.Popen[bytes]]:
+def _start(programs: Path, folder: Path) -> tuple[Bugsink, subprocess.Popen[bytes]]:
     """Serve Bugsink, and make a project and a token for its API."""
-    dsn = succeed(programs / "bugsink-manage", "shell", "-c", MAKE_PROJECT, cwd=folder)
-    token = succeed(programs / "bugsink-manage", "create_auth_token", cwd=folder)
+    dsn = _succeed(programs / "bugsink-manage", "shell", "-c", MAKE_PROJECT, cwd=folder)
+    token = _succeed(programs / "bugsink-manage", "create_auth_token", cwd=folder)
     dsn = dsn.split()[-1]
     scheme, _, rest = dsn.partition("://")
     url = f"{scheme}://{rest.partition('@')[2].partition('/')[0]}"
@@ -93,16 +112,16 @@ def start(programs: Path, folder: Path) -> tuple[Bugsink, subprocess.Popen[bytes
     raise TimeoutError(f"Bugsink does not answer: {(folder / 'log').read_text()}")
 
 
-def succeed(*words: str | Path, cwd: Path) -> str:
+def _succeed(*words: str | Path, cwd: Path) -> str:
     """Run a command that must succeed, and return what it printed."""
     done = run(*words, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def free_port() -> int:
+def _free_port(host: str) -> int:
     """Return a port that nobody listens on."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port

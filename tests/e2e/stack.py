@@ -50,7 +50,7 @@ def free_port() -> str:
             return str(tcp.getsockname()[1])
 
 
-def until(look: Callable[[], Found], seconds: float = 10) -> Found:
+def until(look: Callable[[], Found | None], seconds: float = 10) -> Found:
     """Return what `look` finds as soon as it finds something."""
     end = time.monotonic() + seconds
     while not (found := look()):
@@ -156,6 +156,14 @@ class Stack:
 
         (line,) = until(find)
         return line
+
+    def gateway(self, network: str) -> str:
+        """Return the address under which a network's containers reach this machine."""
+        name = f"{self.environment['COMPOSE_PROJECT_NAME']}_{network}"
+        found = self(
+            "docker", "network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", name
+        )
+        return found.strip()
 
     def tls(self) -> ssl.SSLContext:
         """Return a context that believes Caddy's own CA, and nobody else."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.package_tests import is_slow, package_tests, run_package_tests
+from tests.package_tests import in_project, is_slow, package_tests, run_package_tests
 from tests.template import THOROUGH
 
 SLOW = [
@@ -20,3 +20,12 @@ SLOW = [
 def test_slow_tests(combination: str, tests: str, install: Callable[[str], Path]) -> None:
     """They pass without options, and with all of them."""
     run_package_tests(install(combination), tests)
+
+
+def test_every_branch(install: Callable[[str], Path]) -> None:
+    """All tests of a package with all options together leave no branch of it out."""
+    project = install("all")
+    for tests in package_tests("all"):
+        run_package_tests(project, tests)
+    in_project(project, "coverage", "combine", "--quiet")
+    in_project(project, "coverage", "report", "--fail-under=100")

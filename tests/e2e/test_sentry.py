@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -108,15 +107,9 @@ def project(install: Callable[[str], Path]) -> Path:
 
 @pytest.fixture(scope="module")
 def receiver() -> Generator[Bugsink]:
-    """A server for the events; in the end nothing is left of it."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        server, process = bugsink.start(bugsink.install(folder), folder)
-        try:
-            yield server
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    """A server for the events."""
+    with bugsink.serve() as server:
+        yield server
 
 
 def ask_for_failures(service: Service) -> dict[str, str]:

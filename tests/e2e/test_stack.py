@@ -15,12 +15,12 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from tests.e2e import http3
+from tests.e2e import bugsink, http3
+from tests.e2e.bugsink import Bugsink
 from tests.e2e.load import GETS, POST, Connection, Load
 from tests.e2e.stack import Container, Stack, free_port, need_engine, until
-from tests.template import COMBINATIONS, SOURCES, command, render, run
+from tests.template import COMBINATIONS, command, render, run
 
-COMBINATION = "all" if (SOURCES / "monitoring").exists() else "docker"
 MEGABYTE = 1_000_000
 
 ANSWERS = {
@@ -50,8 +50,7 @@ HIDDEN = """
 def fresh(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Stack]:
     """The stack of a new project, after `make up` and nothing else."""
     need_engine()
-    answers = COMBINATIONS[COMBINATION]
-    stack = Stack(render(tmp_path_factory.mktemp("stack"), home, **answers))
+    stack = Stack(render(tmp_path_factory.mktemp("stack"), home, **COMBINATIONS["all"]))
     try:
         stack.up()
         yield stack
@@ -60,9 +59,17 @@ def fresh(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Stac
 
 
 @pytest.fixture(scope="module")
-def stack(fresh: Stack) -> Stack:
-    """The same stack with routes to try things with, and a first commit."""
+def receiver(fresh: Stack) -> Iterator[Bugsink]:
+    """A server for Sentry's events, on the network of the service."""
+    with bugsink.serve(fresh.gateway("backend")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stack(fresh: Stack, receiver: Bugsink) -> Stack:
+    """The same stack with routes to try things with, in a commit, and with Sentry."""
     fresh.add_trial()
+    (fresh.project / ".env").write_text(f"SENTRY_DSN={receiver.dsn}\n", "utf-8")
     fresh("git", "add", "--all")
     fresh("git", "commit", "--quiet", "--message", "Routes to try")
     began = time.monotonic()
@@ -173,8 +180,8 @@ def ask(stack: Stack, protocol: str, path: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("protocol", ["1.1", "2", "3"])
-def test_one_id(protocol: str, stack: Stack) -> None:
-    """The id that the client gets is in Caddy's log and in the service's, with the same facts."""
+def test_one_id(protocol: str, stack: Stack, receiver: Bugsink) -> None:
+    """The id that the client gets is in Caddy's log, in the service's, and with Sentry's event."""
     for path, (status, text) in ANSWERS.items():
         answered, body, request_id = ask(stack, protocol, path)
         assert (answered, text in body) == (status, True), body
@@ -187,6 +194,9 @@ def test_one_id(protocol: str, stack: Stack) -> None:
         # The client's own X-Forwarded-For is not believed.
         assert inside["remote_ip"] == request["remote_ip"] != "192.0.2.66"
         assert inside["schema"] == "https"
+    event = until(lambda: receiver.event_of(request_id), 30)
+    assert "ZeroDivisionError" in json.dumps(event["exception"])
+    assert event["release"] == stack("git", "rev-parse", "HEAD").strip()
 
 
 def test_own_id(stack: Stack) -> None:
@@ -413,8 +423,7 @@ def test_scaling_under_load(stack: Stack) -> None:
         stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "app=4")
         four = stack.containers("app")
         until(lambda: all(map(served, four)))
-        if COMBINATIONS[COMBINATION]["use_prometheus"]:
-            until(lambda: len(healthy_targets(stack)) == len(four), 60)
+        until(lambda: len(healthy_targets(stack)) == len(four), 60)
         stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "app=1")
         assert len(stack.containers("app")) == 1
     assert len(four) == 4

@@ -3,7 +3,7 @@
 from loguru import logger
 
 from my_service.context import RequestContext, current_request
-from my_service.logging import bind_request
+from my_service.logging import bind_request, quiet_request
 from tests.conftest import Log
 
 
@@ -19,3 +19,12 @@ def test_bound_names_cannot_forge_a_line(log: Log) -> None:
     assert (line["level"], line["level_"]) == ("INFO", "CRITICAL")
     assert (line["request_id"], line["request_id_"]) == ("real", "forged")
     assert (line["user"], line["user_"]) == ("bob", "ann")
+
+
+def test_outside_of_a_request_nothing_happens(log: Log) -> None:
+    """Code that requests share with scripts may call both."""
+    bind_request(user="ann")
+    quiet_request()
+    logger.info("hello")
+    [line] = log()
+    assert "user" not in line

@@ -92,7 +92,8 @@ def test_thousands_of_fields_are_cut_to_the_first() -> None:
 def test_masked_values_are_known() -> None:
     """A caller can mask them elsewhere too."""
     encoder = Encoder()
-    encoder.plain({"token": [SecretStr("a"), {"x": b"b"}, 1, [["c"]]], "n": "d", "pwd": None})
+    secrets = [SecretStr("a"), {"x": b"b"}, 1, [["c"]], object()]
+    encoder.plain({"token": secrets, "n": "d", "pwd": None})
     assert encoder.secrets == {"a", "b", "1", "c"}
 
 

@@ -12,7 +12,7 @@ import pytest
 from .served import Service, serve
 
 REQUESTS = 10_000
-FIRST = 1_000
+FIRST = 4_000  # until then memory still grows to what so many clients need
 CLIENTS = 32
 MEGABYTE = 1024 * 1024
 HANDSHAKE = (
@@ -137,7 +137,7 @@ def test_ten_thousand_requests(tmp_path: Path) -> None:
         before = resident(service)
         expected += asyncio.run(flood(service, REQUESTS - FIRST, ids))
         service.wait_until(lambda: told() >= REQUESTS)
-        assert resident(service) - before < 5 * MEGABYTE
+        assert resident(service) - before < 3 * MEGABYTE
         assert service.stop() == 0
     found: Counter[tuple[object, ...]] = Counter()
     for line in service.lines:

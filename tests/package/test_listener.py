@@ -1,0 +1,60 @@
+"""How the port is given up: listener.py and stop.py lose no request of a client that may send one."""
+
+import http.client
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from my_service.listener import Listener
+
+from .served import Service, serve
+
+
+class Proxy(threading.Thread):
+    """Sends POSTs, as a proxy does: on one connection while that is open, then on a new one."""
+
+    def __init__(self, service: Service, pause: float) -> None:
+        super().__init__(daemon=True)
+        self.connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+        self.pause = pause  # seconds
+        self.answers: list[int | str] = []
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            try:
+                if not self.connection.sock:
+                    self.connection.connect()
+            except OSError:
+                return
+            try:
+                self.connection.request("POST", "/upload", b"x")
+                response = self.connection.getresponse()
+                response.read()
+                self.answers.append(response.status)
+            except (OSError, http.client.HTTPException) as error:
+                self.answers.append(repr(error))
+                self.connection.close()
+            time.sleep(self.pause)
+
+
+@pytest.mark.parametrize(("pause", "delay"), [(0, "0"), (0.3, "1")])
+def test_a_stop_loses_no_request(pause: float, delay: str, tmp_path: Path) -> None:
+    """Until it cannot connect any more, a client has an answer to everything that it has sent."""
+    with serve(tmp_path, SHUTDOWN_DELAY=delay) as service:
+        proxies = [Proxy(service, pause) for _ in range(8)]
+        while sum(len(proxy.answers) for proxy in proxies) < 50:
+            time.sleep(0.01)
+        assert service.stop() == 0
+        for proxy in proxies:
+            proxy.join(10)
+            assert set(proxy.answers) == {200}
+
+
+def test_a_taken_port_is_not_kept() -> None:
+    """The error is the system's, and nothing stays open."""
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="in use"):
+        Listener("127.0.0.1", other.getsockname()[1])
