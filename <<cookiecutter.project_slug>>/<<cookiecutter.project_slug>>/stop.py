@@ -78,10 +78,15 @@ class Stop:
         await self._requested.wait()
         await self._forced_within(self._delay)
         await self._listener.close()
-        # From now on responses say `connection: close`.
-        self._config.keep_alive_max_requests = 0
+        self._announce_end()
         await self.in_flight.close_websockets()
         await self._let_clients_leave()
+
+    def _announce_end(self) -> None:
+        # With HTTP/1.1 every response says it from now on.
+        self._config.keep_alive_max_requests = 0
+        for connection in Connection.all_open.values():
+            connection.announce_end()
 
     async def _let_clients_leave(self) -> None:
         """Return when all connections are closed, or the idle ones have had their time for that.

@@ -364,14 +364,19 @@ def test_ten_thousand_requests(stack: Stack) -> None:
     assert requests.statuses.total() == len(requests.ids) == 10_000
 
 
-def test_restarts_under_load(stack: Stack) -> None:
-    """The service restarts three times, and no request fails, no POST either: they wait for it."""
+def restart_under_load(stack: Stack) -> None:
+    """Restart the service three times, and judge."""
     with load(stack, posts=True) as requests:
         for _ in range(3):
             stack.compose("restart", "app")
             until(lambda: health(stack.container("app")) == "healthy", 30)
     assert (requests.wrong, requests.broken) == ([], [])
     assert stack.container("app").inspected["RestartCount"] == 0
+
+
+def test_restarts_under_load(stack: Stack) -> None:
+    """The service restarts three times, and no request fails, no POST either: they wait for it."""
+    restart_under_load(stack)
 
 
 def health(container: Container) -> str:
@@ -480,6 +485,7 @@ def test_h2c(stack: Stack) -> None:
     answered, _, request_id = ask(stack, "2", "/api/hello")
     assert answered == 200
     assert stack.line("app", request_id)["protocol"] == "2"
+    restart_under_load(stack)
     with load(stack, 5_000, posts=True) as requests:
         requests.finish()
     assert (requests.wrong, requests.broken) == ([], [])

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.errors import ErrorCodes
 from h2.events import DataReceived, Event, ResponseReceived, StreamReset
+from hyperframe.frame import Frame, GoAwayFrame, RstStreamFrame
 
 from .served import Service, serve
 
@@ -142,3 +144,40 @@ def test_what_was_sent_before_a_stream_broke_arrives(client: Http2Client, servic
     service.wait_for("unhandled exception")
     assert isinstance(client.answer(stream, StreamReset), StreamReset)
     assert client.received == b"x" * 70_000
+
+
+def frames(data: bytes) -> list[Frame]:
+    """Return the whole frames in what a service sent."""
+    found = []
+    while len(data) > 9:
+        frame, length = Frame.parse_frame_header(memoryview(data[:9]))
+        if len(data) < 9 + length:
+            break
+        frame.parse_body(memoryview(data[9 : 9 + length]))
+        found.append(frame)
+        data = data[9 + length :]
+    return found
+
+
+def test_a_stop_ends_a_connection_in_steps(tmp_path: Path) -> None:
+    """The client is asked for no more requests; what comes too late is refused; the rest is done."""
+    received, refused = b"", {}
+    with serve(tmp_path) as service:
+        client = Http2Client(service)
+        with client.socket as connection:
+            asked = {client.ask(b"/slow?seconds=1")}
+            service.wait_for("slow begins")
+            service.signal()
+            while data := connection.recv(65_536):
+                received += data
+                told = frames(received)
+                refused = {frame.stream_id: frame.error_code
+                           for frame in told if isinstance(frame, RstStreamFrame)}  # fmt: skip
+                if not refused:
+                    asked.add(client.ask(b"/hello"))
+        assert service.wait() == 0
+    goodbyes = [frame.last_stream_id for frame in told if isinstance(frame, GoAwayFrame)]
+    assert goodbyes == [2**31 - 1, max(asked)]
+    assert set(refused.values()) == {ErrorCodes.REFUSED_STREAM}
+    answered = {frame.stream_id for frame in told if "END_STREAM" in frame.flags}
+    assert answered == asked - {*refused}
