@@ -7,7 +7,7 @@ It has no setting for any of it, so `install` replaces its classes where it look
 import asyncio
 import sys
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
 import h2.events
 import hypercorn.asyncio.run
@@ -42,14 +42,12 @@ class Connection(TCPServer):
     waits for all of them, which saves a fifth of what a small request costs.
     """
 
-    all_open: ClassVar[dict[asyncio.Task[None], "Connection"]] = {}
-
     async def run(self) -> None:
         self._idle, self._idle_since = True, self.loop.time()
         task = asyncio.current_task()
         assert task is not None
-        self.all_open[task] = self
-        task.add_done_callback(self.all_open.pop)
+        open_connections[task] = self
+        task.add_done_callback(open_connections.pop)
         await super().run()
 
     def announce_end(self) -> None:
@@ -83,6 +81,10 @@ class Connection(TCPServer):
             left = self._idle_since + limit - self.loop.time() if self._idle else limit
         if self._idle:
             await asyncio.shield(self._initiate_server_close())
+
+
+# Those of this process, by their tasks.
+open_connections: dict[asyncio.Task[None], Connection] = {}
 
 
 class Http2Connection(H2Protocol):

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from . import resources
 from .config import Settings
-from .hypercorn_repairs import Connection
+from .hypercorn_repairs import open_connections
 from .in_flight import InFlight
 from .listener import Listener
 
@@ -85,7 +85,7 @@ class Stop:
     def _announce_end(self) -> None:
         # With HTTP/1.1 every response says it from now on.
         self._config.keep_alive_max_requests = 0
-        for connection in Connection.all_open.values():
+        for connection in open_connections.values():
             connection.announce_end()
 
     async def _let_clients_leave(self) -> None:
@@ -95,8 +95,8 @@ class Stop:
         It should not have any that are idle for as long as the delay: it closes them itself.
         """
         await asyncio.sleep(_FIRST_REQUEST)
-        if Connection.all_open:
-            await asyncio.wait(Connection.all_open, timeout=self._delay)
+        if open_connections:
+            await asyncio.wait(open_connections, timeout=self._delay)
 
     async def limit(self) -> None:
         """Return when the requests in flight have had their time."""
