@@ -29,7 +29,7 @@ OPTIONS = [name for name in json.loads((TEMPLATE / "cookiecutter.json").read_tex
            if name.startswith("use_")]  # fmt: skip
 CONNECTIONS = 8
 REQUESTS = 1_000  # of each connection
-REPEATS = 1
+REPEATS = 3
 
 Figures = dict[str, dict[str, float]]  # of each application, by name
 

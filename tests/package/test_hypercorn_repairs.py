@@ -121,6 +121,8 @@ def test_an_answer_before_the_body_has_come(client: Http2Client, service: Servic
     other = client.ask(b"/slow?seconds=0.5")
     stream = client.ask(b"/nowhere", b"POST", body=b"x" * 60_000)
     assert isinstance(client.answer(stream), ResponseReceived)
+    # When this is answered, the service has forgotten the other stream.
+    assert isinstance(client.answer(client.ask(b"/hello")), ResponseReceived)
     client.protocol.send_data(stream, b"x" * 5_000)
     client.socket.sendall(client.protocol.data_to_send())
     assert isinstance(client.answer(other), ResponseReceived)

@@ -1,5 +1,6 @@
 """How the port is given up: listener.py and stop.py lose no request of a client that may send one."""
 
+import asyncio
 import http.client
 import socket
 import threading
@@ -52,6 +53,24 @@ def test_a_stop_loses_no_request(pause: float, delay: str, tmp_path: Path) -> No
         for proxy in proxies:
             proxy.join(10)
             assert set(proxy.answers) == {200}
+
+
+async def test_who_waits_at_the_port_is_let_in() -> None:
+    """The system takes connections before the process does; closing would reset them."""
+    listener = Listener("127.0.0.1", 0)
+    port = socket.socket(fileno=listener.descriptor)
+    port.setblocking(False)
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        writer.close()
+
+    async with await asyncio.start_server(greet, sock=port):
+        with socket.create_connection(port.getsockname()) as client:
+            await listener.close()
+            assert await asyncio.to_thread(client.recv, 10) == b"hello"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(port.getsockname())
 
 
 def test_a_taken_port_is_not_kept() -> None:
