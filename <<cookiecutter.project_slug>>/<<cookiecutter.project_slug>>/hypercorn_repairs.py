@@ -37,9 +37,9 @@ _ANY_STREAM = 2**31 - 1
 class Connection(TCPServer):
     """A connection that ends when its client closes it, and that is known while it is open.
 
-    Hypercorn keeps it, and its file descriptor, for `keep_alive_timeout` seconds more. And for every
-    request it cancels the task that waits for this time to pass, and starts a new one; here one task
-    waits for all of them, which saves a fifth of what a small request costs.
+    Hypercorn keeps it, and its file descriptor, for `keep_alive_timeout` seconds more. And for each
+    request it cancels the task that waits for this time to pass, and starts another; here one task
+    waits as long as the connection is there, which saves an eighth of what a small request costs.
     """
 
     async def run(self) -> None:
