@@ -5,6 +5,8 @@ import select
 import socket
 from contextlib import suppress
 
+_ACCEPT = 0.2  # seconds; without descriptors nothing can be accepted
+
 
 class Listener:
     """A socket for Hypercorn to listen on; connections are accepted after the start-up.
@@ -34,9 +36,11 @@ class Listener:
 
     async def close(self) -> None:
         """Refuse new connections, but accept those that the system has taken: it would reset them."""
-        while select.select([self._socket], [], [], 0)[0]:
-            await asyncio.sleep(0)  # the loop accepts what waits
-        with suppress(OSError):  # where only the last `close` does it
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _ACCEPT
+        while select.select([self._socket], [], [], 0)[0] and loop.time() < end:
+            await asyncio.sleep(0.001)  # the loop accepts what waits
+        with suppress(OSError):  # some systems refuse this; there Hypercorn closes the port
             self._socket.shutdown(socket.SHUT_RDWR)
-        asyncio.get_running_loop().remove_reader(self.descriptor)
+        loop.remove_reader(self.descriptor)
         self._socket.close()

@@ -94,9 +94,15 @@ class Stop:
         A proxy cannot repeat a POST that it sends at the moment when its connection is closed here.
         It should not have any that are idle for as long as the delay: it closes them itself.
         """
-        await asyncio.sleep(_FIRST_REQUEST)
-        if open_connections:
-            await asyncio.wait(open_connections, timeout=self._delay)
+        if await self._forced_within(_FIRST_REQUEST) or not open_connections:
+            return
+        gone = asyncio.ensure_future(asyncio.wait(open_connections))
+        forced = asyncio.ensure_future(self._forced.wait())
+        # Well before the limit, which is there for requests.
+        limit = min(self._delay, self._timeout / 2)
+        await asyncio.wait({gone, forced}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        forced.cancel()
 
     async def limit(self) -> None:
         """Return when the requests in flight have had their time."""

@@ -1,5 +1,6 @@
 """hypercorn_repairs.py: what would go wrong on connections without it; WebSockets have a file of theirs."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def test_who_has_only_stopped_sending_gets_everything(size: int, service: Servic
         connection.shutdown(1)
         received = b"".join(iter(lambda: connection.recv(65_536), b""))
     assert received.endswith(b"\r\n\r\n" + b"x" * size)
+
+
+def test_pipelined_requests_are_all_answered(service: Service) -> None:
+    """Also when their client has nothing more to say."""
+    with service.connect() as connection:
+        connection.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n" * 3)
+        connection.shutdown(1)
+        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert received.count(b"HTTP/1.1 200") == 3
 
 
 def test_a_body_that_nobody_reads(service: Service) -> None:
@@ -151,7 +161,7 @@ def test_what_was_sent_before_a_stream_broke_arrives(client: Http2Client, servic
 def frames(data: bytes) -> list[Frame]:
     """Return the whole frames in what a service sent."""
     found = []
-    while len(data) > 9:
+    while len(data) >= 9:
         frame, length = Frame.parse_frame_header(memoryview(data[:9]))
         if len(data) < 9 + length:
             break
@@ -167,7 +177,7 @@ def test_a_stop_ends_a_connection_in_steps(tmp_path: Path) -> None:
     with serve(tmp_path) as service:
         client = Http2Client(service)
         with client.socket as connection:
-            asked = {client.ask(b"/slow?seconds=1")}
+            asked = {client.ask(b"/slow?seconds=3")}
             service.wait_for("slow begins")
             service.signal()
             while data := connection.recv(65_536):
@@ -183,3 +193,81 @@ def test_a_stop_ends_a_connection_in_steps(tmp_path: Path) -> None:
     assert set(refused.values()) == {ErrorCodes.REFUSED_STREAM}
     answered = {frame.stream_id for frame in told if "END_STREAM" in frame.flags}
     assert answered == asked - {*refused}
+
+
+def test_a_connection_that_begins_during_a_stop_is_asked_to_end(tmp_path: Path) -> None:
+    """It is answered, and its client asked for no more requests."""
+    with serve(tmp_path, SHUTDOWN_DELAY="1") as service, service.client() as other:
+        client = Http2Client(service)
+        service.signal()
+        while other.get("/hello").headers.get("connection") != "close":
+            pass
+        with client.socket as connection:
+            stream = client.ask(b"/hello")
+            received = b"".join(iter(lambda: connection.recv(65_536), b""))
+        assert service.wait() == 0
+    told = frames(received)
+    assert [frame.last_stream_id for frame in told if isinstance(frame, GoAwayFrame)] == [2**31 - 1]
+    assert stream in {frame.stream_id for frame in told if "END_STREAM" in frame.flags}
+
+
+def test_a_client_that_says_goodbye_and_reads_slowly(tmp_path: Path) -> None:
+    """It is not in the way of a stop."""
+    with serve(tmp_path) as service:
+        client = Http2Client(service)
+        client.ask(b"/large?size=30000000")
+        client.protocol.close_connection()
+        client.socket.sendall(client.protocol.data_to_send())
+        service.wait_for("log request")
+        service.signal()
+        service.wait_for("stopping")
+        with client.socket as connection:
+            while connection.recv(65_536):
+                pass
+        assert service.wait() == 0
+
+
+@pytest.mark.parametrize("goodbye", [False, True])
+def test_a_refused_request_breaks_no_other(goodbye: bool, tmp_path: Path) -> None:
+    """Not even where its client has taken it back."""
+    with serve(tmp_path) as service:
+        client = Http2Client(service)
+        slow = client.ask(b"/slow?seconds=1")
+        service.wait_for("slow begins")
+        client.protocol.send_headers(3, HEAD)
+        if goodbye:
+            client.protocol.close_connection()
+        else:
+            client.protocol.reset_stream(3)
+        service.signal()
+        service.wait_for("stopping")
+        time.sleep(0.3)  # until no request is taken any more
+        with client.socket as connection:
+            connection.sendall(client.protocol.data_to_send())
+            received = b"".join(iter(lambda: connection.recv(65_536), b""))
+        assert service.wait() == 0
+    assert goodbye or slow in {
+        frame.stream_id for frame in frames(received) if "END_STREAM" in frame.flags
+    }
+
+
+HEAD = [(b":method", b"GET"), (b":path", b"/hello"), (b":scheme", b"http"), (b":authority", b"a")]
+
+
+def test_a_websocket_that_its_client_resets(tmp_path: Path) -> None:
+    """Its connection is idle again, and not in the way of a stop."""
+    with serve(tmp_path, SHUTDOWN_TIMEOUT="5") as service:
+        client = Http2Client(service)
+        handshake = [(b":protocol", b"websocket"), (b"sec-websocket-version", b"13")]
+        head = [(b":method", b"CONNECT"), (b":path", b"/echo"), *HEAD[2:], *handshake]
+        client.protocol.send_headers(1, head)
+        client.socket.sendall(client.protocol.data_to_send())
+        assert isinstance(client.answer(1), ResponseReceived)
+        client.protocol.reset_stream(1)
+        with client.socket as connection:
+            connection.sendall(client.protocol.data_to_send())
+            service.wait_for("log websocket")
+            service.signal()
+            while connection.recv(65_536):
+                pass
+        assert service.wait() == 0

@@ -207,6 +207,18 @@ def test_a_websocket_that_does_not_answer_delays_nothing(tmp_path: Path) -> None
         assert time.monotonic() - begin < 5
 
 
+def test_a_websocket_whose_client_has_left_is_not_told(tmp_path: Path) -> None:
+    """Nobody is there to be told 1001: the limit ends it."""
+    with serve(tmp_path, SHUTDOWN_TIMEOUT="0.3") as service:
+        with service.connect() as connection:
+            connection.sendall(HANDSHAKE % b"/deaf")
+            service.wait_for("accepted")
+        service.get("/hello")  # when this is answered, the service knows
+        assert service.stop() == 1
+        [line] = service.all("log websocket")
+        assert line["close_code"] == 1011
+
+
 def test_a_websocket_that_does_not_end_is_cut_off(tmp_path: Path) -> None:
     """As any request at the limit."""
     with serve(tmp_path, SHUTDOWN_TIMEOUT="0.3") as service, service.connect() as connection:
@@ -231,6 +243,23 @@ def test_a_second_signal_is_an_order(tmp_path: Path) -> None:
         assert service.wait_for("second signal")["cancelled"] == 1
         assert request.wait()
         assert service.messages()[-1] == "shutdown"
+
+
+@pytest.mark.parametrize(("signals", "delay"), [(1, "1"), (2, "20")])
+def test_an_idle_connection_is_not_in_the_way(signals: int, delay: str, tmp_path: Path) -> None:
+    """Its time to leave ends before the limit, and with a second signal."""
+    variables = {"SHUTDOWN_DELAY": delay, "SHUTDOWN_TIMEOUT": "1"}
+    with serve(tmp_path, **variables) as service, service.client() as client:
+        client.get("/hello")
+        begin = time.monotonic()
+        service.signal()
+        if signals == 2:
+            service.wait_for("stopping")
+            time.sleep(0.3)  # a second one at once would be the same
+            service.signal()
+        assert service.wait() == (0 if signals == 1 else 1)
+        assert time.monotonic() - begin < 5
+        assert not service.all("shutdown limit passed")
 
 
 @pytest.mark.parametrize("numbers", [(15, 15), (2, 2), (15, 2)])
