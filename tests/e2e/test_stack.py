@@ -386,16 +386,21 @@ def health(container: Container) -> str:
 
 
 def test_killed_process_comes_back(stack: Stack) -> None:
-    """A process that is killed is replaced, and who asks in the meantime is answered in 10 s."""
+    """A killed process is replaced in 10 s, and GETs wait for that; a POST is lost, and told so."""
     container = stack.container("app")
-    began = time.monotonic()
-    kill = ("exec", "-T", "app", "python", "-c", KILL_SERVICE)
-    # With the service its container ends, and perhaps this command before it can succeed.
-    run("docker", "compose", *kill, cwd=stack.project, env=stack.environment)
-    until(lambda: container.inspected["RestartCount"] == 1)
-    with stack.client() as client:
+    kill = ("docker", "compose", "exec", "-T", "app", "python", "-c", KILL_SERVICE)
+    with ThreadPoolExecutor(1) as pool, stack.client("1.1") as client:
+        lost = pool.submit(client.post, "/api/trial/slow?seconds=20")
+        until(lambda: client.get("/api/trial/asleep").json() > 0)
+        began = time.monotonic()
+        # With the service its container ends, and perhaps this command before it can succeed.
+        run(*kill, cwd=stack.project, env=stack.environment)
+        until(lambda: container.inspected["RestartCount"] == 1)
         assert client.get("/api/hello").status_code == 200
-    assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 10
+        answer = lost.result()
+    assert answer.status_code == 502
+    assert stack.line("caddy", answer.headers["x-request-id"])["error"]
 
 
 # Kills the first child of the container's init.

@@ -17,7 +17,7 @@ async def echo(request: Request) -> int:
     return len(await request.body())
 
 
-@router.get("/slow")
+@router.api_route("/slow", methods=["GET", "POST"])
 async def slow(seconds: float) -> float:
     """Take some time."""
     sleeping.add(asyncio.current_task())
