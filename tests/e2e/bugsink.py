@@ -1,6 +1,5 @@
 """Bugsink, a server that takes Sentry's events: in a folder, on loopback, asked by its API."""
 
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from tests.e2e.ports import free_port
 from tests.template import command, run
 
 SETTINGS = "\nBUGSINK['PHONEHOME'] = False\n"
@@ -79,7 +79,7 @@ def _install(folder: Path, host: str) -> Path:
         (uv, "venv", "--quiet", folder / "venv"),
         (uv, "pip", "install", "--quiet", "--python", folder / "venv", "bugsink>=2.6,<3"),
         (programs / "bugsink-create-conf", "--template", "local", "--host", host,
-         "--port", str(_free_port(host))),
+         "--port", str(free_port(host))),
     ):  # fmt: skip
         _succeed(*words, cwd=folder)
     with (folder / "bugsink_conf.py").open("a") as settings:
@@ -117,11 +117,3 @@ def _succeed(*words: str | Path, cwd: Path) -> str:
     done = run(*words, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def _free_port(host: str) -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -16,6 +15,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.e2e.ports import free_port
 from tests.template import run
 
 TRIAL = Path(__file__).with_name("trial.py")
@@ -33,21 +33,6 @@ def need_engine() -> None:
         pytest.skip("no Compose v2 for the engine: `docker compose` is no command (images)")
     if subprocess.run(["docker", "version"], capture_output=True, check=False).returncode:
         pytest.skip("no container engine answers")
-
-
-def free_port() -> str:
-    """Return a port of the loopback that is free for TCP and for UDP."""
-    while True:
-        with (
-            socket.socket(type=socket.SOCK_STREAM) as tcp,
-            socket.socket(type=socket.SOCK_DGRAM) as udp,
-        ):
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(tcp.getsockname())
-            except OSError:
-                continue
-            return str(tcp.getsockname()[1])
 
 
 def until(look: Callable[[], Found | None], seconds: float = 10) -> Found:
@@ -89,15 +74,15 @@ class Stack:
     def __init__(self, project: Path, **variables: str) -> None:
         self.project = project
         self.rebuilt_in = 0.0  # seconds
-        self.https_port, self.http_port = free_port(), free_port()
+        self.https_port, self.http_port = str(free_port()), str(free_port())
         self.url = f"https://localhost:{self.https_port}"
         self.environment = os.environ | {
             "COMPOSE_PROJECT_NAME": f"plinth-{uuid4().hex[:8]}",
             "PUBLISH": "127.0.0.1",
             "HTTP_PORT": self.http_port,
             "HTTPS_PORT": self.https_port,
-            "PROMETHEUS_PORT": free_port(),
-            "ALERTMANAGER_PORT": free_port(),
+            "PROMETHEUS_PORT": str(free_port()),
+            "ALERTMANAGER_PORT": str(free_port()),
             **variables,
         }
 

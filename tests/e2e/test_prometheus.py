@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.e2e.ports import free_port
 from tests.e2e.receivers import HOOK, PASSWORD, Mail, Receiver, Slack
 from tests.serving import SETTINGS
 from tests.template import run
@@ -54,13 +54,6 @@ def tool(*names: str) -> str:
         if found := shutil.which(name):
             return found
     pytest.skip(f"{names[0]} is not installed")
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def until(happened: Callable[[], Any], seconds: float = 60) -> Any:

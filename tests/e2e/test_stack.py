@@ -18,7 +18,8 @@ from websockets.sync.client import connect
 from tests.e2e import bugsink, http3
 from tests.e2e.bugsink import Bugsink
 from tests.e2e.load import GETS, POST, Connection, Load
-from tests.e2e.stack import Container, Stack, free_port, need_engine, until
+from tests.e2e.ports import free_port
+from tests.e2e.stack import Container, Stack, need_engine, until
 from tests.template import COMBINATIONS, command, render, run
 
 MEGABYTE = 1_000_000

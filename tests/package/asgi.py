@@ -3,7 +3,10 @@
 import asyncio
 from typing import Any
 
+import pytest
 from starlette.types import ASGIApp, Message
+
+from my_service.middleware import RequestLog, in_progress
 
 DISCONNECT = {"type": "http.disconnect"}
 START = {"type": "http.response.start", "status": 200, "headers": []}
@@ -86,3 +89,15 @@ async def call(app: ASGIApp, scope: dict[str, Any], *received: Message) -> Serve
     server = Server(*received)
     await app(scope, server.receive, server.send)
     return server
+
+
+async def given_up(app: ASGIApp, scope: dict[str, Any]) -> None:
+    """Call `app`, give its exchange up as the end of a process does, and end it after all."""
+    server = Server()
+    task = asyncio.create_task(RequestLog(app)(scope, server.receive, server.send))
+    await asyncio.sleep(0.01)
+    for exchange in in_progress:
+        exchange.give_up()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

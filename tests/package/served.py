@@ -139,7 +139,7 @@ class Service:
         """Send bytes and return what comes back until the service closes the connection."""
         with self.connect() as connection:
             connection.sendall(raw)
-            return b"".join(iter(lambda: connection.recv(65_536), b""))
+            return read_all(connection)
 
     def signal(self, number: int = signal.SIGTERM) -> None:
         """Send a signal to the process."""
@@ -170,6 +170,11 @@ class Service:
             assert error is None, f"{error and error.message}: {raw!r}"
             assert raw.endswith(b"\n")
             assert len(raw) <= LINE_LIMIT
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Return what comes until the service closes the connection."""
+    return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 def _parse(raw: bytes) -> Line:

@@ -11,7 +11,7 @@ from h2.errors import ErrorCodes
 from h2.events import DataReceived, Event, ResponseReceived, StreamReset
 from hyperframe.frame import Frame, GoAwayFrame, RstStreamFrame
 
-from .served import Service, serve
+from .served import Service, read_all, serve
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_who_has_only_stopped_sending_gets_everything(size: int, service: Servic
     with service.connect() as connection:
         connection.sendall(b"GET /large?size=%d HTTP/1.1\r\nhost: a\r\n\r\n" % size)
         connection.shutdown(1)
-        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+        received = read_all(connection)
     assert received.endswith(b"\r\n\r\n" + b"x" * size)
 
 
@@ -48,7 +48,7 @@ def test_pipelined_requests_are_all_answered(service: Service) -> None:
     with service.connect() as connection:
         connection.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n" * 3)
         connection.shutdown(1)
-        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+        received = read_all(connection)
     assert received.count(b"HTTP/1.1 200") == 3
 
 
@@ -59,7 +59,7 @@ def test_a_body_that_nobody_reads(service: Service) -> None:
         connection.sendall(b"transfer-encoding: chunked\r\n\r\n")
         service.wait_for("slow begins", request_id="unread")
         connection.sendall(b"1\r\nx\r\n" * 50)
-        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+        answer = read_all(connection)
     assert answer.startswith(b"HTTP/1.1 200")
     assert service.wait_for("log request", request_id="unread")["status_code"] == 200
 
@@ -73,8 +73,7 @@ def test_messages_that_nobody_reads(service: Service) -> None:
         )
         service.wait_for("accepted", path="/nap")
         connection.sendall(b"\x81\x81\x00\x00\x00\x00x" * 50)
-        while connection.recv(65_536):
-            pass
+        read_all(connection)
     assert service.wait_for("log websocket", path_with_query="/nap")["close_code"] == 1000
 
 
@@ -171,6 +170,11 @@ def frames(data: bytes) -> list[Frame]:
     return found
 
 
+def ended(told: list[Frame]) -> set[int]:
+    """Return the streams whose responses are complete."""
+    return {frame.stream_id for frame in told if "END_STREAM" in frame.flags}
+
+
 def test_a_stop_ends_a_connection_in_steps(tmp_path: Path) -> None:
     """The client is asked for no more requests; what comes too late is refused; the rest is done."""
     received, refused = b"", {}
@@ -191,8 +195,7 @@ def test_a_stop_ends_a_connection_in_steps(tmp_path: Path) -> None:
     goodbyes = [frame.last_stream_id for frame in told if isinstance(frame, GoAwayFrame)]
     assert goodbyes == [2**31 - 1, max(asked)]
     assert set(refused.values()) == {ErrorCodes.REFUSED_STREAM}
-    answered = {frame.stream_id for frame in told if "END_STREAM" in frame.flags}
-    assert answered == asked - {*refused}
+    assert ended(told) == asked - {*refused}
 
 
 def test_a_connection_that_begins_during_a_stop_is_asked_to_end(tmp_path: Path) -> None:
@@ -204,11 +207,11 @@ def test_a_connection_that_begins_during_a_stop_is_asked_to_end(tmp_path: Path) 
             pass
         with client.socket as connection:
             stream = client.ask(b"/hello")
-            received = b"".join(iter(lambda: connection.recv(65_536), b""))
+            received = read_all(connection)
         assert service.wait() == 0
     told = frames(received)
     assert [frame.last_stream_id for frame in told if isinstance(frame, GoAwayFrame)] == [2**31 - 1]
-    assert stream in {frame.stream_id for frame in told if "END_STREAM" in frame.flags}
+    assert stream in ended(told)
 
 
 def test_a_client_that_says_goodbye_and_reads_slowly(tmp_path: Path) -> None:
@@ -222,8 +225,7 @@ def test_a_client_that_says_goodbye_and_reads_slowly(tmp_path: Path) -> None:
         service.signal()
         service.wait_for("stopping")
         with client.socket as connection:
-            while connection.recv(65_536):
-                pass
+            read_all(connection)
         assert service.wait() == 0
 
 
@@ -244,11 +246,9 @@ def test_a_refused_request_breaks_no_other(goodbye: bool, tmp_path: Path) -> Non
         time.sleep(0.3)  # until no request is taken any more
         with client.socket as connection:
             connection.sendall(client.protocol.data_to_send())
-            received = b"".join(iter(lambda: connection.recv(65_536), b""))
+            received = read_all(connection)
         assert service.wait() == 0
-    assert goodbye or slow in {
-        frame.stream_id for frame in frames(received) if "END_STREAM" in frame.flags
-    }
+    assert goodbye or slow in ended(frames(received))
 
 
 HEAD = [(b":method", b"GET"), (b":path", b"/hello"), (b":scheme", b"http"), (b":authority", b"a")]
@@ -268,6 +268,5 @@ def test_a_websocket_that_its_client_resets(tmp_path: Path) -> None:
             connection.sendall(client.protocol.data_to_send())
             service.wait_for("log websocket")
             service.signal()
-            while connection.recv(65_536):
-                pass
+            read_all(connection)
         assert service.wait() == 0

@@ -22,7 +22,7 @@ import my_service
 from my_service import early, server
 from tests.conftest import Log
 
-from .served import LINE_LIMIT, PLAIN, SECONDS, Service, serve
+from .served import LINE_LIMIT, PLAIN, SECONDS, Service, read_all, serve
 
 PACKAGE = Path(my_service.__file__).parent
 # A line of JSON from a module that is being imported before there is a log.
@@ -537,7 +537,7 @@ def test_whatever_comes_the_log_is_one(raw: bytes, service: Service) -> None:
     with service.connect() as connection:
         connection.sendall(raw)
         connection.shutdown(1)
-        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+        answer = read_all(connection)
     assert service.get("/hello").status_code == 200
     expected = before + 1 + (raw in REQUESTS)
     service.wait_until(lambda: lines() >= expected)

@@ -1,7 +1,6 @@
 """exchange.py and middleware.py: exactly one request line, whatever happens, and a true one."""
 
 import asyncio
-import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
@@ -19,7 +18,7 @@ from my_service.logging import bind_request
 from my_service.middleware import RequestLog, Service, in_progress
 from tests.conftest import Log, connect
 
-from .asgi import DISCONNECT, END, START, Server, call, http
+from .asgi import DISCONNECT, END, START, Server, call, given_up, http
 
 REQUEST_LINES = {"log request", "unhandled exception"}
 Line = dict[str, Any]
@@ -600,18 +599,6 @@ async def test_other_scopes_pass() -> None:
     assert seen == ["lifespan"]
 
 
-async def given_up(app: ASGIApp) -> None:
-    """Call `app`, give its request up as the end of a process does, and end it after all."""
-    server = Server()
-    task = asyncio.create_task(RequestLog(app)(http(), server.receive, server.send))
-    await asyncio.sleep(0.01)
-    for exchange in in_progress:
-        exchange.give_up()
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-
-
 async def test_the_end_of_the_process_leaves_no_request_without_a_line(log: Log) -> None:
     """What cannot be ended is told before it is cut off, with its id, and only once."""
 
@@ -619,7 +606,7 @@ async def test_the_end_of_the_process_leaves_no_request_without_a_line(log: Log)
         bind_request(user=1)
         await asyncio.Event().wait()
 
-    await given_up(wait)
+    await given_up(wait, http())
     line = request_line(log())
     assert (line["message"], line["level"]) == ("unhandled exception", "ERROR")
     assert (line["status_code"], line["completed"], line["user"]) == (500, False, 1)
@@ -638,7 +625,7 @@ async def test_a_complete_response_is_not_given_up(log: Log) -> None:
             await send(END)
             await asyncio.Event().wait()
 
-    await given_up(wait)
+    await given_up(wait, http())
     line = request_line(log())
     assert (line["message"], line["status_code"]) == ("log request", 404)
     assert "completed" not in line

@@ -13,7 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 from my_service.middleware import RequestLog, Service, in_progress
 from tests.conftest import Log
 
-from .asgi import Server, call, websocket
+from .asgi import Server, call, given_up, websocket
 from .served import Service as Served
 from .served import serve
 
@@ -264,14 +264,7 @@ async def test_the_end_of_the_process(log: Log) -> None:
         await send(ACCEPT)
         await asyncio.Event().wait()
 
-    server = Server()
-    task = asyncio.create_task(RequestLog(wait)(websocket(), server.receive, server.send))
-    await asyncio.sleep(0.01)
-    for exchange in in_progress:
-        exchange.give_up()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await given_up(wait, websocket())
     line = websocket_line(log)
     assert (line["level"], line["close_code"]) == ("ERROR", 1011)
     assert "TimeoutError" in line["exception"]
