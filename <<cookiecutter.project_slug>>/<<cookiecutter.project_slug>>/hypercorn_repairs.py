@@ -5,33 +5,45 @@ It has no setting for any of it, so `install` replaces its classes where it look
 """
 
 import asyncio
+import select
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from itertools import takewhile
+from typing import Any, cast
 
 import h2.events
+import h11
 import hypercorn.asyncio.run
+import hypercorn.asyncio.tcp_server
 import hypercorn.protocol
 import hypercorn.protocol.h2
 import hypercorn.protocol.h11
 from h2.errors import ErrorCodes
-from h2.events import DataReceived, RequestReceived, StreamReset
+from h2.events import DataReceived, PriorityUpdated, RequestReceived, StreamReset
 from h2.exceptions import ProtocolError
+from hypercorn.asyncio.task_group import TaskGroup
 from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.worker_context import EventWrapper
 from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.events import StreamClosed
+from hypercorn.protocol.events import Body
 from hypercorn.protocol.h2 import H2Protocol
-from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
-from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
+from hypercorn.protocol.h11 import H11Protocol
 from hyperframe.frame import GoAwayFrame
-from wsproto.events import CloseConnection
-from wsproto.frame_protocol import CloseReason
+from loguru import logger
+from priority.priority import MissingStreamError
 
-from .exchange import CLIENT_LEFT, CLIENT_LOST
+from .hypercorn_streams import (
+    Http2Stream,
+    Http2WebSocketStream,
+    HttpStream,
+    WebSocketStream,
+    in_pieces,
+)
 
-_GOING_AWAY = int(CloseReason.GOING_AWAY)
 _GOODBYE = GoAwayFrame(0, last_stream_id=2**31 - 1).serialize()  # still takes any stream
+_WINDOW = 2**16  # bytes that a client may send unread on a stream, about
+_PATIENCE = 1.0  # seconds after which a client is looked for that is not heard
 
 
 class Connection(TCPServer):
@@ -40,6 +52,8 @@ class Connection(TCPServer):
     Hypercorn keeps it, and its file descriptor, for `keep_alive_timeout` seconds more. And for each
     request it cancels the task that waits for this time to pass, and starts another; here one task
     waits as long as the connection is there, which saves a tenth of what a small request costs.
+
+    Where Hypercorn fails, its requests would wait for ever; here they hear that their client is gone.
     """
 
     async def run(self) -> None:
@@ -60,19 +74,52 @@ class Connection(TCPServer):
         ):
             self.writer.write(_GOODBYE)
 
+    async def guard(self, work: Callable[..., Awaitable[None]], *args: Any) -> None:
+        """Do a part of the work for this connection; when that fails, end the connection."""
+        try:
+            await work(*args)
+        except _NoTurn:
+            pass  # the request in progress may go on
+        except Exception as error:
+            logger.opt(exception=error).error("connection failed")
+            self.writer.close()
+            await self.protocol.handle(Closed())
+
     async def protocol_send(self, event: Event) -> None:
-        if not isinstance(event, Updated):
+        if isinstance(event, RawData):
+            await self._write(event.data)
+        elif isinstance(event, Updated):
+            self._note_idle(event.idle)
+        else:
+            # To close the connection can take as long as its client likes to read.
+            await self.protocol.handle(event)
             await super().protocol_send(event)
-            return
-        self._idle = event.idle
-        if event.idle:
+
+    async def _write(self, data: bytes) -> None:
+        async with self.send_lock:
+            # What is written to a lost connection is a warning of asyncio's each time.
+            if not self.writer.transport.is_closing():
+                with suppress(OSError, RuntimeError):
+                    self.writer.write(data)
+                    await self.writer.drain()
+                    return
+        await asyncio.sleep(0)  # a sender may wait for nothing else
+        await self.protocol.handle(Closed())
+
+    def _note_idle(self, idle: bool) -> None:
+        self._idle = idle
+        if idle:
             self._idle_since = self.loop.time()
             if self.context.terminated.is_set():
                 self._task_group.spawn(self._initiate_server_close)
 
     async def _read_data(self) -> None:
-        await super()._read_data()
+        await self.guard(super()._read_data)
         await self.idle_task.stop()
+
+    async def _close(self) -> None:
+        with suppress(OSError):  # Hypercorn does not expect all that a network can say
+            await super()._close()
 
     async def _idle_timeout(self) -> None:
         limit = self.config.keep_alive_timeout
@@ -89,13 +136,98 @@ class Connection(TCPServer):
 open_connections: dict[asyncio.Task[None], Connection] = {}
 
 
+class ConnectionTasks(TaskGroup):
+    """The tasks of a connection, of which none that fails cancels the others."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        task = asyncio.current_task()
+        assert task is not None
+        self._connection = open_connections[task]
+
+    def spawn(self, func: Callable[..., Awaitable[None]], *args: Any) -> None:
+        super().spawn(self._connection.guard, func, *args)
+
+
+class _NoTurn(Exception):
+    """A request that waits for its turn will not have one."""
+
+
+class _Turn(EventWrapper):
+    """What a request of HTTP/1.1 waits for while the one before it is answered.
+
+    Args:
+        look: called from time to time, to see whether there is still a client.
+    """
+
+    _will_not_come = False
+
+    def __init__(self, look: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self._look = look
+
+    async def wait(self) -> None:
+        while not self.is_set():
+            try:
+                await asyncio.wait_for(super().wait(), _PATIENCE)
+            except TimeoutError:
+                await self._look()
+        if self._will_not_come:
+            raise _NoTurn
+
+    async def close(self) -> None:
+        self._will_not_come = True
+        await self.set()
+
+
+class Http1Connection(H11Protocol):
+    """A connection that ends although a request on it waits for its turn.
+
+    Hypercorn goes on waiting when the client has gone. And it changes to HTTP/2 when it is asked to by
+    a request of HTTP/1.1, which no client needs and lets requests pass a proxy that filters them (RFC
+    9113 has no such change any more); HTTP/2 from the first byte is all that proxies speak.
+    """
+
+    can_read: _Turn
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.can_read = _Turn(self._look)
+
+    async def handle(self, event: Event) -> None:
+        await super().handle(event)
+        if isinstance(event, Closed):
+            await self.can_read.close()
+
+    async def _look(self) -> None:
+        connection: Connection = self.send.__self__  # type: ignore[attr-defined]
+        transport = cast(asyncio.Transport, connection.writer.transport)
+        # Behind more bytes than are read, the end of what a client sends is not to be seen.
+        if transport.is_closing() or not transport.is_reading():
+            await self.handle(Closed())
+        elif _has_said_all(connection.writer.get_extra_info("socket").fileno()):
+            cast(HttpStream, self.stream).client_left()
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        if event.method == b"PRI":
+            await super()._check_protocol(event)
+
+
+def _has_said_all(descriptor: int) -> bool:
+    """Tell whether the client has closed its direction, whatever is still to be read (on Linux)."""
+    poll = select.poll()
+    poll.register(descriptor, getattr(select, "POLLRDHUP", 0))
+    return bool(poll.poll(0))
+
+
 class Http2Connection(H2Protocol):
     """A connection that no single stream can break.
 
     Hypercorn fails, and all other requests of the connection with it, when a body arrives whose
-    request has its answer already, or a path that is not ASCII; and responses that wait for a client
-    to read them go on waiting when the client has gone. After `keep_alive_max_requests` it cuts off
-    all streams in progress, and a request that comes too late seems to have been carried out.
+    request has its answer already, or a request that it cannot read, or more than a thousand that
+    were taken back at once; and responses that wait for a client to read them go on waiting when the
+    client has gone. After `keep_alive_max_requests` it cuts off all streams in progress, and a request
+    that comes too late seems to have been carried out.
     """
 
     def __init__(self, *args: Any) -> None:
@@ -104,171 +236,98 @@ class Http2Connection(H2Protocol):
 
     async def initiate(self, *args: Any) -> None:
         await super().initiate(*args)
+        # So large that each stream is limited by its own window only.
+        self.connection.increment_flow_control_window(
+            _WINDOW * self.config.h2_max_concurrent_streams
+        )
+        await self._flush()
         if self.config.keep_alive_max_requests == 0:  # the service stops
             await self.send(RawData(_GOODBYE))
 
     async def handle(self, event: Event) -> None:
-        await super().handle(event)
-        if isinstance(event, Closed):
+        if isinstance(event, RawData):
+            async for piece in in_pieces(event.data):
+                if not self.closed:
+                    await super().handle(RawData(piece))
+        else:
+            await super().handle(event)
             for buffer in self.stream_buffers.values():
                 await buffer.close()
 
     async def _handle_events(self, events: list[h2.events.Event]) -> None:
-        for event in events:
-            if isinstance(event, DataReceived) and event.stream_id not in self.streams:
-                self.connection.acknowledge_received_data(
-                    event.flow_controlled_length, event.stream_id
-                )
-            elif isinstance(event, RequestReceived) and self.context.terminated.is_set():
-                # A client may send it again, to another instance (RFC 9113, 8.7).
-                self._refuse(event, ErrorCodes.REFUSED_STREAM)
-            elif isinstance(event, RequestReceived) and not _path(event).isascii():
-                self._refuse(event, ErrorCodes.PROTOCOL_ERROR)
-            else:
+        for number, event in enumerate(takewhile(lambda _: not self.closed, events)):
+            if isinstance(event, RequestReceived):
+                if number:
+                    await asyncio.sleep(0)  # they come by the hundred
+                await self._begin(event)
+            elif isinstance(event, DataReceived):
+                await self._receive(event)
+            # Priorities (RFC 9113, 5.3) can be had for streams that are not there, without end.
+            elif not isinstance(event, PriorityUpdated):
                 await super()._handle_events([event])
             if isinstance(event, StreamReset):
+                await self._forget(event.stream_id)
                 await self.send(Updated(idle=self.idle))
         await self._flush()
 
-    def _refuse(self, request: RequestReceived, code: ErrorCodes) -> None:
-        with suppress(ProtocolError):  # the client was faster
-            self.connection.reset_stream(request.stream_id, code)
-
-
-def _path(request: RequestReceived) -> bytes:
-    target = next(value for name, value in request.headers if name == b":path")
-    return target.partition(b"?")[0]
-
-
-class HttpStream(HTTPStream):
-    """A request whose end nobody has to wait for, and whose scope tells whether its client is there.
-
-    Hypercorn waits for ever when it wants to tell an application of the end that has left more than
-    `max_app_queue_size` pieces of the body unread.
-    """
-
-    async def handle(self, event: StreamEvent) -> None:
-        if isinstance(event, StreamClosed) and not self.closed:
-            if self.state is not ASGIHTTPState.CLOSED:
-                self._note(CLIENT_LEFT)
-            _make_room(self.app_put)
-        await super().handle(event)
-
-    async def app_send(self, message: Any) -> None:
-        await super().app_send(message)
-        if self.closed and self.state is not ASGIHTTPState.CLOSED and self._is_lost():
-            self._note(CLIENT_LOST)
-
-    def _is_lost(self) -> bool:
-        """Tell whether nothing arrives any more; who has closed one direction may still read."""
-        connection: Connection = self.send.__self__.send.__self__  # type: ignore[attr-defined]
-        return connection.writer.transport.is_closing()
-
-    def _note(self, name: str) -> None:
-        self.scope[name] = True  # type: ignore[literal-required]
-
-
-class Http2Stream(HttpStream):
-    """A response that is reset when it breaks off; Hypercorn lets its client wait for the rest."""
-
-    async def app_send(self, message: Any) -> None:
-        if message is None and not self.closed and self.state is ASGIHTTPState.RESPONSE:
-            await self._reset()
-        await super().app_send(message)
-
-    def _is_lost(self) -> bool:
-        return True
-
-    async def _reset(self) -> None:
-        connection: Http2Connection = self.send.__self__  # type: ignore[attr-defined]
-        buffer = connection.stream_buffers[self.stream_id]
-        if buffer.buffer:
-            await buffer.drain()
-        with suppress(ProtocolError):  # the client was faster
-            connection.connection.reset_stream(self.stream_id, ErrorCodes.INTERNAL_ERROR)
-        await connection._flush()
-        # The task that sends finds nothing to send, and forgets the stream.
-        await buffer.close()
-        connection.priority.unblock(self.stream_id)
-        await connection.has_data.set()
-
-
-def _make_room(put: Any) -> None:
-    """Forget what the application has left unread, where that leaves no room for a message more."""
-    queue: asyncio.Queue[object] = put.__self__
-    if queue.full():
-        while not queue.empty():
-            queue.get_nowait()
-
-
-async def _forget(message: object) -> None:
-    """Take what comes for an application that has ended."""
-
-
-class ConnectionGone(OSError):
-    """Nobody is left to send to."""
-
-    def __init__(self, close_code: int) -> None:
-        super().__init__("the connection is closed")
-        self.close_code = close_code
-
-
-class WebSocketStream(WSStream):
-    """A WebSocket that says with which code it was closed, and sends nothing into the void.
-
-    Hypercorn's code is always 1006 (pgjones/hypercorn #127), and an endpoint that only sends would
-    never hear that its client has gone.
-    """
-
-    _close_code = int(CloseReason.ABNORMAL_CLOSURE)
-    _gone = False
-
-    async def handle(self, event: StreamEvent) -> None:
-        if isinstance(event, StreamClosed) and not self.closed and self.app_put:
-            self.closed = True
-            _make_room(self.app_put)
-            await self._disconnect()
-            self.app_put = _forget
+    async def _begin(self, request: RequestReceived) -> None:
+        if self.context.terminated.is_set():
+            # A client may send it again, to another instance (RFC 9113, 8.7).
+            self._reset(request.stream_id, ErrorCodes.REFUSED_STREAM)
+        elif not _is_readable(request):
+            self._reset(request.stream_id, ErrorCodes.PROTOCOL_ERROR)
         else:
-            await super().handle(event)
+            await super()._handle_events([request])
 
-    async def app_send(self, message: Any) -> None:
-        """Pass a message to the client.
+    def _reset(self, stream_id: int, code: ErrorCodes) -> None:
+        with suppress(ProtocolError):  # the client was faster
+            self.connection.reset_stream(stream_id, code)
 
-        Raises:
-            ConnectionGone: the client or the service has closed the connection.
-        """
-        if message and (self.closed or self._gone):
-            raise ConnectionGone(self._close_code)
-        await super().app_send(message)
+    async def _receive(self, event: DataReceived) -> None:
+        handled = event.flow_controlled_length
+        if event.data and event.stream_id in self.streams:
+            handled -= len(event.data)  # the stream says when the rest is
+            body = Body(stream_id=event.stream_id, data=event.data)
+            await self.streams[event.stream_id].handle(body)
+        self.connection.acknowledge_received_data(handled, event.stream_id)
 
-    async def go_away(self) -> None:
-        """Close the connection because the service stops, and tell the application."""
-        if self.closed:
-            return
-        self._gone = True
-        self._close_code = _GOING_AWAY
-        if self.state is ASGIWebsocketState.CONNECTED:
-            close = {"type": "websocket.close", "code": _GOING_AWAY}
-            # Neither waits for the other: the client may not read, or the application not listen.
-            await asyncio.gather(super().app_send(close), self._disconnect())  # type: ignore[arg-type]
+    async def end_stream(self, stream_id: int) -> None:
+        """End a WebSocket whose client has nothing more to say, not even goodbye."""
+        await self._close_stream(stream_id)
+        self._reset(stream_id, ErrorCodes.CANCEL)
+        await self._forget(stream_id)
+        await self._flush()
+        await self.send(Updated(idle=self.idle))
 
-    async def _disconnect(self) -> None:
-        assert self.app_put
-        await self.app_put({"type": "websocket.disconnect", "code": self._close_code})
+    async def _forget(self, stream_id: int) -> None:
+        """Forget what was to be sent on a stream; Hypercorn does so when it would send the next."""
+        buffer = self.stream_buffers.pop(stream_id, None)
+        if buffer:
+            await buffer.close()
+        with suppress(MissingStreamError):
+            self.priority.remove_stream(stream_id)
 
-    async def _send_wsproto_event(self, event: Any) -> None:
-        if isinstance(event, CloseConnection):  # our own, or the answer to the client's
-            self._close_code = int(event.code)
-        await super()._send_wsproto_event(event)
+    async def _send_data(self, stream_id: int) -> None:
+        with suppress(KeyError):  # forgotten in the meantime
+            await super()._send_data(stream_id)
+
+
+def _is_readable(request: RequestReceived) -> bool:
+    """Tell whether Hypercorn can make a request of it; a CONNECT of others than WebSockets is none."""
+    head = {name: value for name, value in request.headers if name.startswith(b":")}
+    path, _, _ = head.get(b":path", b"\xff").partition(b"?")
+    is_websocket = head.get(b":protocol", b"websocket") == b"websocket"
+    return path.isascii() and head[b":method"].isascii() and is_websocket
 
 
 _REPLACED = (
     (hypercorn.asyncio.run, "TCPServer", Connection),
+    (hypercorn.asyncio.tcp_server, "TaskGroup", ConnectionTasks),
+    (hypercorn.protocol, "H11Protocol", Http1Connection),
     (hypercorn.protocol, "H2Protocol", Http2Connection),
     (hypercorn.protocol.h11, "HTTPStream", HttpStream),
     (hypercorn.protocol.h2, "HTTPStream", Http2Stream),
-    (hypercorn.protocol.h2, "WSStream", WebSocketStream),
+    (hypercorn.protocol.h2, "WSStream", Http2WebSocketStream),
     (hypercorn.protocol.h11, "WSStream", WebSocketStream),
 )
 

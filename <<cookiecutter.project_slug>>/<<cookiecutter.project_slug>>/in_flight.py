@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .hypercorn_repairs import WebSocketStream
+from .hypercorn_streams import WebSocketStream
 
 _FAREWELL = 1.0  # seconds in which clients of WebSockets are told
 

@@ -9,7 +9,10 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
-SCHEMES = {"http": "ws", "https": "wss"}
+# As proxies write them, and those of a request and of a WebSocket.
+_SCHEMES = {"http": ("http", "ws"), "https": ("https", "wss")}
+_SCHEMES |= {"ws": _SCHEMES["http"], "wss": _SCHEMES["https"]}
+_MAPPED = "::ffff:"  # IPv4 on a socket for both versions
 
 
 class TrustedProxies:
@@ -22,6 +25,8 @@ class TrustedProxies:
     def apply(self, scope: MutableMapping[str, Any]) -> None:
         """Set `client` and `scheme` of an ASGI scope to the client's, as far as they can be believed."""
         client = scope.get("client")
+        if client and client[0].startswith(_MAPPED) and "." in client[0]:
+            scope["client"] = client = (client[0].removeprefix(_MAPPED), client[1])
         if not self._networks or not client or not self._is_trusted(client[0]):
             return
         forwarded_for, forwarded_proto = _forwarded(scope["headers"])
@@ -30,8 +35,8 @@ class TrustedProxies:
             scope["client"] = (believed[-1], 0)
         # A proxy adds to the list, or it puts its own word in place of it.
         scheme = forwarded_proto[-len(believed) or -1 :][0]
-        if scheme in SCHEMES:
-            scope["scheme"] = SCHEMES[scheme] if scope["type"] == "websocket" else scheme
+        if scheme in _SCHEMES:
+            scope["scheme"] = _SCHEMES[scheme][scope["type"] == "websocket"]
 
     def _believed(self, forwarded_for: list[str]) -> list[str]:
         """Return the addresses from the right to the first that is not trusted or cannot be read."""

@@ -9,7 +9,7 @@ import threading
 from typing import Any, cast
 
 from hypercorn.asyncio import serve
-from hypercorn.config import Config
+from hypercorn.config import Config, Sockets
 from hypercorn.typing import ASGIFramework
 from hypercorn.utils import LifespanFailureError
 from loguru import logger
@@ -62,9 +62,20 @@ def run(app: ASGIApp, settings: Settings) -> int:
     return code
 
 
+class ServerConfig(Config):
+    """Hypercorn's settings, with a port that is taken already."""
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__()
+        self._listener = listener
+
+    def create_sockets(self) -> Sockets:
+        """Return what Hypercorn listens on."""
+        return Sockets([], [self._listener.port], [])
+
+
 def _config(settings: Settings, listener: Listener) -> Config:
-    config = Config()
-    config.bind = [f"fd://{listener.descriptor}"]
+    config = ServerConfig(listener)
     config.root_path = settings.root_path
     config.include_server_header = False
     config.errorlog = HypercornLogger("hypercorn.error")

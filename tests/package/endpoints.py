@@ -222,8 +222,8 @@ async def echo(websocket: WebSocket) -> None:
     """Send back what comes."""
     await websocket.accept()
     logger.info("accepted")
-    async for text in websocket.iter_text():
-        await websocket.send_text(text)
+    while (message := await websocket.receive())["type"] == "websocket.receive":
+        await websocket.send({**message, "type": "websocket.send"})
 
 
 @router.websocket("/deaf")
@@ -272,6 +272,18 @@ async def failing(websocket: WebSocket, accept: bool) -> None:
 async def denied(websocket: WebSocket) -> None:
     """Refuse the handshake with a response."""
     await websocket.send_denial_response(Response("who are you?", 401))
+
+
+@router.websocket("/denied/slowly")
+async def denied_slowly(websocket: WebSocket) -> None:
+    """Refuse the handshake with a response that takes its time."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"12345"
+        await asyncio.sleep(0.3)
+        yield b"67890"
+
+    await websocket.send_denial_response(StreamingResponse(parts(), 401))
 
 
 @router.websocket("/closing")

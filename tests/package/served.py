@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -175,6 +176,12 @@ class Service:
 def read_all(connection: socket.socket) -> bytes:
     """Return what comes until the service closes the connection."""
     return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def reset(connection: socket.socket) -> None:
+    """Close a connection as a machine does that has forgotten it."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 def _parse(raw: bytes) -> Line:

@@ -1,17 +1,18 @@
 """hypercorn_repairs.py: what would go wrong on connections without it; WebSockets have a file of theirs."""
 
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.events import DataReceived, Event, ResponseReceived, StreamReset
-from hyperframe.frame import Frame, GoAwayFrame, RstStreamFrame
+from h2.events import ResponseReceived, StreamReset
+from hyperframe.frame import Frame, GoAwayFrame, PriorityFrame, RstStreamFrame
 
-from .served import Service, read_all, serve
+from .http2 import HEAD, Head, Http2Client, head, websocket
+from .served import Service, read_all, reset, serve
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,112 @@ def test_pipelined_requests_are_all_answered(service: Service) -> None:
     assert received.count(b"HTTP/1.1 200") == 3
 
 
+def test_no_change_to_http2(service: Service) -> None:
+    """A request of HTTP/1.1 that asks for it has an ordinary answer."""
+    upgrade = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+    with service.connect() as connection:
+        connection.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n" + upgrade + b"\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_slow_requests_in_a_row_are_all_answered(service: Service) -> None:
+    """One that waits longer for its turn has it too, when its client has nothing more to say."""
+    with service.connect() as connection:
+        connection.sendall(b"GET /slow?seconds=2.5 HTTP/1.1\r\nhost: a\r\n\r\n")
+        connection.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
+        time.sleep(1.2)
+        connection.shutdown(1)
+        received = read_all(connection)
+    assert received.count(b"HTTP/1.1 200") == 2
+
+
+@pytest.mark.parametrize(
+    ("size", "leave"),
+    [(0, socket.socket.close), (0, reset), (8_000_000, socket.socket.close)],
+    ids=["close", "reset", "overrun"],
+)
+def test_a_client_that_leaves_a_request_behind(
+    size: int, leave: Callable[[socket.socket], None], tmp_path: Path
+) -> None:
+    """While one waits for its turn, that in progress still hears that its client is gone."""
+    with serve(tmp_path) as service:
+        connection = service.connect()
+        connection.sendall(b"GET /stream/silent HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert connection.recv(100)
+        connection.settimeout(0.5)
+        with suppress(TimeoutError):  # nobody reads so much
+            connection.sendall(b"POST /upload HTTP/1.1\r\nhost: a\r\n" + b"x" * size)
+        service.get("/hello")  # when this is answered, what was sent has been read
+        leave(connection)
+        line = service.wait_for("log request", path_with_query="/stream/silent")
+        assert (line["level"], line["disconnected"]) == ("INFO", True)
+        assert service.stop() == 0
+
+
+FAILURES = {
+    "connection": """
+from my_service.hypercorn_repairs import Http2Connection
+async def fail(self, event):
+    raise ValueError("broken server")
+Http2Connection._receive = fail
+""",
+    "stream": """
+from hypercorn.protocol import http_stream
+def fail(config, request):
+    if request.raw_path == b"/upload":
+        raise ValueError("broken server")
+    return True
+http_stream.valid_server_name = fail
+""",
+}
+SERVE = """
+import runpy, checks.endpoints
+runpy.run_module("my_service", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_connection_that_fails(failure: str, tmp_path: Path) -> None:
+    """All its requests hear that they have no client; one line says why, and the stop is no other."""
+    with serve(tmp_path, "-c", FAILURES[failure] + SERVE) as service:
+        client = Http2Client(service)
+        with client.socket as connection:
+            silent = [client.ask(b"/stream/silent") for _ in range(3)]
+            for stream in silent:
+                client.answer(stream)
+            client.ask(b"/upload", b"POST", body=b"x")
+            with suppress(ConnectionError):  # where not all was read, it is reset
+                read_all(connection)
+        service.wait_for("log request", 3, path_with_query="/stream/silent", disconnected=True)
+        [line] = [line for line in service.lines if line["level"] == "ERROR"]
+        assert line["message"] == "connection failed"
+        assert "ValueError: broken server" in line["exception"]
+        assert service.stop() == 0
+
+
+def test_what_comes_behind_a_goodbye_is_not_read(client: Http2Client, service: Service) -> None:
+    """The connection is over, however much it is."""
+    client.protocol.close_connection()
+    client.socket.sendall(client.protocol.data_to_send() + bytes(8 * 1024 - 50))
+    client.socket.sendall(bytes(60_000))
+    with suppress(ConnectionError):
+        read_all(client.socket)
+    assert service.get("/hello").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/stream/deaf", "/stream/endless"])
+def test_nothing_is_written_to_a_lost_connection(path: str, tmp_path: Path) -> None:
+    """asyncio would warn of each attempt."""
+    with serve(tmp_path) as service:
+        connection = service.connect()
+        connection.sendall(b"GET %s HTTP/1.1\r\nhost: a\r\n\r\n" % path.encode())
+        assert connection.recv(100)
+        reset(connection)
+        assert service.wait_for("log request")["disconnected"]
+        assert {line["level"] for line in service.lines} == {"INFO"}
+        assert service.stop() == 0
+
+
 def test_a_body_that_nobody_reads(service: Service) -> None:
     """An endpoint may answer without it; the request ends, and so does the connection."""
     with service.connect() as connection:
@@ -75,47 +182,6 @@ def test_messages_that_nobody_reads(service: Service) -> None:
         connection.sendall(b"\x81\x81\x00\x00\x00\x00x" * 50)
         read_all(connection)
     assert service.wait_for("log websocket", path_with_query="/nap")["close_code"] == 1000
-
-
-class Http2Client:
-    """One connection of HTTP/2, and a client that sends what others refuse to send."""
-
-    def __init__(self, service: Service) -> None:
-        config = H2Configuration(header_encoding=None, validate_outbound_headers=False)
-        self.protocol = H2Connection(config)
-        self.protocol.initiate_connection()
-        self.socket = service.connect()
-        self.events: list[Event] = []
-        self.received = b""
-
-    def ask(self, path: bytes, method: bytes = b"GET", *, body: bytes = b"") -> int:
-        """Send a request, and return the number of its stream."""
-        stream = self.protocol.get_next_available_stream_id()
-        names = (b":method", b":path", b":scheme", b":authority")
-        head = [*zip(names, (method, path, b"http", b"a"), strict=True)]
-        self.protocol.send_headers(stream, head, end_stream=not body)
-        for start in range(0, len(body), 10_000):
-            self.protocol.send_data(stream, body[start : start + 10_000])
-        self.socket.sendall(self.protocol.data_to_send())
-        return stream
-
-    def answer(self, stream: int, *kinds: type[Event]) -> Event:
-        """Return the first event of these kinds about a stream: its head or its end."""
-        while True:
-            for event in self.events:
-                kind = isinstance(event, kinds or (ResponseReceived, StreamReset))
-                if kind and getattr(event, "stream_id", None) == stream:
-                    return event
-            data = self.socket.recv(65_536)
-            assert data, "the service has closed the connection"
-            for event in self.protocol.receive_data(data):
-                self.events.append(event)
-                if isinstance(event, DataReceived):
-                    self.received += event.data
-                    self.protocol.acknowledge_received_data(
-                        event.flow_controlled_length, event.stream_id
-                    )
-            self.socket.sendall(self.protocol.data_to_send())
 
 
 @pytest.fixture
@@ -146,6 +212,52 @@ def test_bytes_that_are_no_text(client: Http2Client, service: Service) -> None:
     assert isinstance(client.answer(client.ask(b"/\xff")), StreamReset)
     assert isinstance(client.answer(client.ask(b"/hello")), ResponseReceived)
     assert not [line for line in service.lines if line["level"] == "ERROR"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        [(b":method", b"CONNECT"), (b":authority", b"a")],
+        [*head(b"/echo", b"CONNECT"), (b":protocol", b"other")],
+        head(b"/hello", b"G\xff"),
+    ],
+    ids=["connect", "protocol", "method"],
+)
+def test_a_request_that_cannot_be_read(head: Head, client: Http2Client, service: Service) -> None:
+    """It is refused, and breaks no other."""
+    slow = client.ask(b"/slow?seconds=0.3")
+    refused = client.answer(client.begin(head, end_stream=True))
+    assert isinstance(refused, StreamReset)
+    assert refused.error_code == ErrorCodes.PROTOCOL_ERROR
+    assert isinstance(client.answer(slow), ResponseReceived)
+    assert not [line for line in service.lines if line["level"] == "ERROR"]
+
+
+def test_requests_that_are_taken_back(tmp_path: Path) -> None:
+    """However many: each has its line, none is an error of the service, and none breaks another."""
+    taken_back = 2_000
+    with serve(tmp_path) as service:
+        client = Http2Client(service)
+        slow = client.ask(b"/slow?seconds=1")
+        for _ in range(taken_back):
+            number = client.protocol.get_next_available_stream_id()
+            client.protocol.send_headers(number, head(b"/slow?seconds=0.1"), end_stream=True)
+            client.protocol.reset_stream(number, ErrorCodes.CANCEL)
+        with client.socket:
+            client.flush()
+            assert isinstance(client.answer(slow), ResponseReceived)
+            service.wait_for("log request", taken_back + 1)
+        assert service.stop() == 0
+        expected = {"level": "INFO", "status_code": 499, "disconnected": True}
+        assert len(service.all("log request", **expected)) == taken_back
+        assert not [line for line in service.lines if line["level"] != "INFO"]
+
+
+def test_priorities_are_not_kept(client: Http2Client) -> None:
+    """They may be named for streams that are not there, without end."""
+    priorities = [PriorityFrame(number, depends_on=1).serialize() for number in range(3, 4_000, 2)]
+    client.socket.sendall(client.protocol.data_to_send() + b"".join(priorities))
+    assert isinstance(client.answer(client.ask(b"/hello")), ResponseReceived)
 
 
 def test_what_was_sent_before_a_stream_broke_arrives(client: Http2Client, service: Service) -> None:
@@ -251,17 +363,11 @@ def test_a_refused_request_breaks_no_other(goodbye: bool, tmp_path: Path) -> Non
     assert goodbye or slow in ended(frames(received))
 
 
-HEAD = [(b":method", b"GET"), (b":path", b"/hello"), (b":scheme", b"http"), (b":authority", b"a")]
-
-
 def test_a_websocket_that_its_client_resets(tmp_path: Path) -> None:
     """Its connection is idle again, and not in the way of a stop."""
     with serve(tmp_path, SHUTDOWN_TIMEOUT="5") as service:
         client = Http2Client(service)
-        handshake = [(b":protocol", b"websocket"), (b"sec-websocket-version", b"13")]
-        head = [(b":method", b"CONNECT"), (b":path", b"/echo"), *HEAD[2:], *handshake]
-        client.protocol.send_headers(1, head)
-        client.socket.sendall(client.protocol.data_to_send())
+        client.begin(websocket(b"/echo"))
         assert isinstance(client.answer(1), ResponseReceived)
         client.protocol.reset_stream(1)
         with client.socket as connection:

@@ -88,6 +88,21 @@ def test_without_proxies_nobody_is_believed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("peer", "client"),
+    [
+        ("::ffff:127.0.0.1", "127.0.0.1"),
+        ("::ffff:7f00:1", "::ffff:7f00:1"),  # no system writes it so
+        ("::1", "::1"),
+    ],
+)
+def test_a_port_for_both_versions_has_clients_of_both(peer: str, client: str) -> None:
+    """An address of IPv4 is told as such, whether there are proxies or not."""
+    scope = http(client=(peer, 1234))
+    TrustedProxies([]).apply(scope)
+    assert scope["client"] == (client, 1234)
+
+
+@pytest.mark.parametrize(
     ("peer", "forwarded", "protos", "scheme"),
     [
         ("198.51.100.1", "203.0.113.9", ["https"], "http"),
@@ -102,7 +117,8 @@ def test_without_proxies_nobody_is_believed() -> None:
         ("10.0.0.1", "203.0.113.9", [], "http"),
         ("10.0.0.1", "203.0.113.9", [""], "http"),
         ("10.0.0.1", "203.0.113.9", ["gopher"], "http"),
-        ("10.0.0.1", "203.0.113.9", ["wss"], "http"),
+        ("10.0.0.1", "203.0.113.9", ["wss"], "https"),
+        ("10.0.0.1", "203.0.113.9", ["WS"], "http"),
         ("10.0.0.1", "203.0.113.9", ["https\xff"], "http"),
     ],
 )
@@ -115,9 +131,11 @@ def test_the_scheme_is_that_of_the_client(
 
 
 def test_a_websocket_has_schemes_of_its_own() -> None:
-    """`wss` where the handshake came by https."""
-    assert applied("10.0.0.1", ("x-forwarded-proto", "https"), kind="websocket")["scheme"] == "wss"
-    assert applied("10.0.0.1", ("x-forwarded-proto", "http"), kind="websocket")["scheme"] == "ws"
+    """`wss` where the handshake came by https, whichever of both the proxy names."""
+    for secure, plain in (("https", "http"), ("wss", "ws")):
+        for proto, scheme in ((secure, "wss"), (plain, "ws")):
+            header = ("x-forwarded-proto", proto)
+            assert applied("10.0.0.1", header, kind="websocket")["scheme"] == scheme
 
 
 FORWARDED = [
