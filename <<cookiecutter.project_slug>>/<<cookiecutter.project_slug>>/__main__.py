@@ -1,5 +1,6 @@
 """`python -m << cookiecutter.project_slug >>`: serve the application, in this process."""
 
+import os
 import sys
 
 from loguru import logger
@@ -10,6 +11,10 @@ from .server import run
 
 def main() -> int:
     """Import the application, serve it, and return the exit code."""
+    if "WATCHFILES_CHANGES" in os.environ:  # `make dev`
+        from .development import end_with_parent
+
+        end_with_parent()
     try:
         from .main import app
     except SystemExit as error:

@@ -2,56 +2,17 @@
 
 import json
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from loguru import logger
-from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
 
-from .logging import REQUEST_FIELDS, RESERVED, init, is_set_up
-from .redaction import MASK, is_secret
+from .environment import EnvironmentSettings as EnvironmentSettings
+from .logging import REQUEST_FIELDS, RESERVED
 
 Network = IPv4Network | IPv6Network
-
-
-class EnvironmentSettings(BaseSettings):
-    """Settings of one concern: read from the environment and `.env`, checked as a whole.
-
-    The description of a field says what is allowed; it completes the sentence of an error.
-    """
-
-    model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
-    )
-
-    @classmethod
-    def load(cls) -> Self:
-        """Return the settings that the environment gives.
-
-        Raises:
-            SystemExit: a variable has a bad value; one line says which and what is allowed.
-        """
-        try:
-            return cls()
-        except ValidationError as error:
-            problems = [
-                cls._describe(str(bad["loc"][0]), bad["input"])
-                for bad in error.errors()
-                # A default that depends on another variable, which is bad itself.
-                if bad["type"] != "default_factory_not_called"
-            ]
-        except (OSError, UnicodeError) as error:
-            problems = [f".env cannot be read: {error}"]
-        if not is_set_up():
-            init()
-        logger.error("invalid settings: " + "; ".join(problems))
-        raise SystemExit(1)
-
-    @classmethod
-    def _describe(cls, field: str, value: object) -> str:
-        name = field.upper()
-        shown = MASK if is_secret(name) else repr(value)
-        return f"{name} is {shown}, allowed is: {cls.model_fields[field].description}"
+# Bytes of JSON. Every line contains them, and must keep room for its own fields.
+LOG_FIELDS_LIMIT = 2_000
 
 
 def _any_case(*allowed: str) -> BeforeValidator:
@@ -76,6 +37,8 @@ def _log_fields(value: object) -> object:
     fields = json.loads(value) if isinstance(value, str) else value
     if isinstance(fields, dict) and not (RESERVED | REQUEST_FIELDS).isdisjoint(fields):
         raise ValueError("a name that the log itself uses")
+    if len(json.dumps(fields, ensure_ascii=False).encode(errors="replace")) > LOG_FIELDS_LIMIT:
+        raise ValueError("too long")
     return fields
 
 
@@ -83,7 +46,7 @@ Environment = Literal["production", "development", "testing"]
 Level = Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"]
 Seconds = Annotated[
     float,
-    Field(ge=0, le=3600, allow_inf_nan=False, description="seconds, a number from 0 to 3600"),
+    Field(ge=0, le=3600, allow_inf_nan=False, description="a number of seconds from 0 to 3600"),
 ]
 
 
@@ -108,7 +71,7 @@ class Settings(EnvironmentSettings):
         NoDecode,
         BeforeValidator(_log_fields),
         Field(
-            description='a JSON object such as {"service": "shop"},'
+            description='a JSON object such as {"service": "shop"} of at most 2,000 bytes,'
             " without names that the log itself uses"
         ),
     ] = {}
@@ -126,7 +89,7 @@ class Settings(EnvironmentSettings):
         Field(description="IP addresses or networks such as 10.0.0.0/8, comma-separated"),
     ] = ()
     request_id_length: Annotated[
-        int, Field(ge=1, le=96, description="bytes, a whole number from 1 to 96")
+        int, Field(ge=1, le=96, description="a whole number of bytes from 1 to 96")
     ] = 8
     redact: Annotated[
         tuple[Annotated[str, Field(pattern=r"[^\W_]")], ...],

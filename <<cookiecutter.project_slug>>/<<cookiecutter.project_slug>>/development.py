@@ -1,7 +1,11 @@
-"""How a line looks to a developer: the same object, indented and coloured, for a terminal."""
+"""For `make dev`: coloured lines on a terminal, and a service that ends with its watcher."""
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from functools import lru_cache
 from typing import Any
 
@@ -32,3 +36,19 @@ def _split(value: Any) -> Any:
 @lru_cache(maxsize=1)
 def _formatter(style: str) -> Formatter[str]:
     return Terminal256Formatter(style=style)
+
+
+def end_with_parent(interval: float = 0.5) -> None:
+    """Send SIGTERM to this process when its parent has ended.
+
+    watchfiles stops its child on SIGTERM and SIGINT only. After any other signal the service would
+    stay alive and keep its port.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(interval)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="end_with_parent", daemon=True).start()

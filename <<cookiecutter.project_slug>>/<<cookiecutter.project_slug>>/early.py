@@ -12,6 +12,8 @@ import traceback
 from datetime import UTC, datetime
 from types import TracebackType
 
+from .timestamps import rfc3339
+
 _TEXT_LIMIT = 6_000
 
 
@@ -20,7 +22,7 @@ def _log_uncaught(
 ) -> None:
     place = traceback.extract_tb(tb)[-1]
     line = {
-        "timestamp": datetime.now(UTC).astimezone().isoformat(),
+        "timestamp": rfc3339(datetime.now(UTC).astimezone()),
         "level": "ERROR",
         "message": "uncaught exception",
         "source": f"{os.path.basename(place.filename)}:{place.name}:{place.lineno}",

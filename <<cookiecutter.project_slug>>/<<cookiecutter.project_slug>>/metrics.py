@@ -16,8 +16,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 from starlette.types import Scope
 
-from .config import EnvironmentSettings
 from .context import current_request
+from .environment import EnvironmentSettings
 from .metrics_server import serve_metrics
 from .observers import observers
 from .route import route_template
@@ -58,14 +58,17 @@ class MetricsSettings(EnvironmentSettings):
     metrics_port: Annotated[
         Annotated[int, Field(ge=0, le=65535)] | None,
         BeforeValidator(lambda value: None if value == "" else value),
-        Field(description="a whole number up to 65535, or nothing for no metrics"),
+        Field(description="a whole number up to 65535, or empty for no metrics"),
     ] = 9464
     metrics_buckets: Annotated[
         tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...],
         NoDecode,
         BeforeValidator(_buckets),
         AfterValidator(_ascending),
-        Field(min_length=1, description="seconds, ascending and comma-separated, such as 0.1,1,10"),
+        Field(
+            min_length=1,
+            description="seconds in ascending order, comma-separated, such as 0.1,1,10",
+        ),
     ] = DEFAULT_BUCKETS
 
 

@@ -1,5 +1,10 @@
 """Which route took a request, as it was declared: a name for what groups requests."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi.routing import RouteContext, iter_route_contexts
+from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
 
 UNMATCHED = "unmatched"
@@ -10,21 +15,51 @@ def route_template(scope: Scope) -> str:
 
     Whatever clients send, there are never more of them than routes.
     """
-    context = scope.get("fastapi", {}).get("effective_route_context")
-    path = getattr(context, "path", "") or getattr(scope.get("route"), "path", "")
-    if path and "app_root_path" in scope:
-        return _mounted_at(scope, path) + path
+    path = _own_path(scope)
+    if "app_root_path" in scope or ("endpoint" in scope and not path):
+        # Mounts and Starlette's own routes leave no template in the scope.
+        path = _declared_path(scope, path)
     return path or UNMATCHED
 
 
-def _mounted_at(scope: Scope, path: str) -> str:
-    """Return where a mounted application is; of a place with parameters only their names are known."""
-    names = [name for name in scope["path_params"] if not _has_parameter(path, name)]
-    if names:
-        return "".join(f"/{{{name}}}" for name in names)
-    prefix: str = scope["root_path"].removeprefix(scope["app_root_path"])
-    return prefix
+def _own_path(scope: Scope) -> str:
+    """Return the template that FastAPI or a Starlette router has left in the scope."""
+    context = scope.get("fastapi", {}).get("effective_route_context")
+    if path := getattr(context, "path", ""):
+        return str(path)
+    route = scope.get("route")
+    return "" if isinstance(route, Mount) else getattr(route, "path", "")
 
 
-def _has_parameter(path: str, name: str) -> bool:
-    return f"{{{name}}}" in path or f"{{{name}:" in path
+def _declared_path(scope: Scope, own_path: str) -> str:
+    """Match the request against the route tables again and return the full template."""
+    asked = {name: scope[name] for name in ("type", "method", "path", "headers") if name in scope}
+    asked["root_path"] = scope.get("app_root_path", scope.get("root_path", ""))
+    routes = getattr(scope.get("router"), "routes", ())
+    try:
+        return _find(routes, asked, own_path) or own_path
+    except Exception:  # raised by a convertor
+        return own_path
+
+
+def _find(routes: Sequence[BaseRoute], asked: Scope, own_path: str) -> str:
+    """Return the template below these routes, or an empty text if none of them matches."""
+    partial = ""
+    for route in iter_route_contexts(routes):
+        match, found = route.matches(asked)
+        if match is Match.FULL:
+            return _path_of(route, {**asked, **found}, own_path)
+        if match is Match.PARTIAL and not partial:  # the path matches, the method does not
+            partial = route.path or ""
+    return partial
+
+
+def _path_of(route: RouteContext, asked: Scope, own_path: str) -> str:
+    path = route.path or ""  # a Host has none
+    routes: Any = getattr(route, "routes", None)
+    if routes is None:
+        return path
+    if not routes:  # files, or an application behind a middleware
+        return path + (own_path or "/{path:path}")
+    inner = _find(routes, asked, own_path)
+    return path + inner if inner else ""

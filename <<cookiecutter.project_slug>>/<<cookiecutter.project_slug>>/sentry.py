@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import FastAPI
 from pydantic import AfterValidator, Field
 
-from .config import EnvironmentSettings, settings
+from .config import settings
+from .environment import EnvironmentSettings
 
 
 def _dsn(value: str) -> str:

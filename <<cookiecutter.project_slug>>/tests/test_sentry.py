@@ -116,5 +116,5 @@ def test_a_malformed_dsn_stops_the_start(log: Log, monkeypatch: pytest.MonkeyPat
     with pytest.raises(SystemExit):
         SentrySettings.load()
     [line] = log()
-    assert "SENTRY_DSN is ***, allowed is: a DSN" in line["message"]
+    assert "SENTRY_DSN is ***; it must be a DSN" in line["message"]
     assert "hunter2" not in json.dumps(line)

@@ -1,4 +1,4 @@
-"""`make dev` on a terminal: colours, and a reload that survives a broken edit."""
+"""`make dev` on a terminal: colours, a reload that survives a broken edit, and an end of it all."""
 
 import json
 import os
@@ -7,7 +7,8 @@ import re
 import select
 import signal
 import subprocess
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -21,9 +22,11 @@ COLOR = re.compile(r"\x1b\[[0-9;]*m")
 class Terminal:
     """A pseudo-terminal whose screen is read until something is on it."""
 
-    def __init__(self) -> None:
-        self.reader, self.writer = pty.openpty()
+    def __init__(self, process: Callable[[int], subprocess.Popen[bytes]]) -> None:
+        self.reader, writer = pty.openpty()
         self.screen = ""
+        self.process = process(writer)
+        os.close(writer)
 
     def read_until(self, text: str) -> str:
         """Return what was written up to `text`, which is waited for."""
@@ -33,30 +36,46 @@ class Terminal:
         screen, self.screen = self.screen, ""
         return screen
 
+    def read_to_the_end(self) -> str:
+        """Return what was written by all that have the terminal, the last of which has ended."""
+        with suppress(OSError):  # on Linux there is no end of a terminal, but an error
+            while select.select([self.reader], [], [], 60)[0]:
+                if not (part := os.read(self.reader, 65536)):
+                    break
+                self.screen += part.decode("utf-8")
+            else:
+                pytest.fail(f"no end of: {self.screen}")
+        return COLOR.sub("", self.screen)
+
 
 @pytest.fixture
 def terminal(installed: Path, tmp_path: Path) -> Generator[Terminal]:
     """The terminal of a `make dev`, which is stopped in the end."""
     (tmp_path / "uv").symlink_to(command("uv"))
-    terminal = Terminal()
-    process = subprocess.Popen(
-        ["make", "dev"],
-        cwd=installed,
-        env=os.environ | {"PORT": "0", "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        stdin=subprocess.DEVNULL,
-        stdout=terminal.writer,
-        stderr=terminal.writer,
-        start_new_session=True,
-    )
+
+    def make_dev(writer: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            ["make", "dev"],
+            cwd=installed,
+            env=os.environ | {"PORT": "0", "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=writer,
+            start_new_session=True,
+        )
+
+    terminal = Terminal(make_dev)
+    group = terminal.process.pid
     try:
         yield terminal
     finally:
-        os.killpg(process.pid, signal.SIGINT)
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGINT)
         try:
-            process.wait(timeout=30)
+            terminal.process.wait(timeout=30)
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
 
 def test_dev(terminal: Terminal, installed: Path) -> None:
@@ -76,3 +95,38 @@ def test_dev(terminal: Terminal, installed: Path) -> None:
         assert json.dumps("log request") in request
     finally:
         greeting.write_text(source)
+
+
+def watcher_of(make: int) -> int:
+    """Return the process of watchfiles, the parent of the service."""
+    listed = subprocess.check_output(["ps", "-ww", "-A", "-o", "pgid=,ppid=,args="], text=True)
+    processes = [line.split(None, 2) for line in listed.splitlines()]
+    [parent] = [
+        int(parent)
+        for group, parent, arguments in processes
+        if group == str(make) and arguments.endswith("python -m my_service")
+    ]
+    return parent
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"])
+def test_a_signal_to_watchfiles_ends_it_all(name: str, terminal: Terminal) -> None:
+    """The service stops in order, and nothing that has the terminal is left."""
+    terminal.read_until("CTRL + C to quit")
+    os.kill(watcher_of(terminal.process.pid), getattr(signal, name))
+    assert '"shutdown"' in terminal.read_to_the_end()
+
+
+def test_sigterm_to_make_ends_it_all(terminal: Terminal) -> None:
+    """It is what service managers and IDEs send."""
+    terminal.read_until("CTRL + C to quit")
+    terminal.process.terminate()
+    assert '"shutdown"' in terminal.read_to_the_end()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_a_signal_of_the_terminal_ends_it_all(name: str, terminal: Terminal) -> None:
+    """Ctrl-C and a closed window reach the whole group; make passes neither on by itself."""
+    terminal.read_until("CTRL + C to quit")
+    os.killpg(terminal.process.pid, getattr(signal, name))
+    terminal.read_to_the_end()

@@ -1,10 +1,13 @@
 """config.py, beside what a project's own tests say of it."""
 
+import json
 from pathlib import Path
 
 import pytest
+from loguru import logger
 
-from my_service.config import Settings
+from my_service.config import LOG_FIELDS_LIMIT, Settings
+from my_service.logging import init
 from tests.conftest import Log
 
 
@@ -19,3 +22,45 @@ def test_an_unreadable_env_stops_the_start(
     [line] = log()
     assert line["level"] == "ERROR"
     assert ".env cannot be read: 'utf-8' codec can't decode" in line["message"]
+
+
+def test_the_line_of_a_bad_value(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads as sentences: the variables, their values, what they must be."""
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    monkeypatch.setenv("PORT", "http")
+    with pytest.raises(SystemExit):
+        Settings.load()
+    [line] = log()
+    assert line["message"] == (
+        "invalid settings: LOG_LEVEL is 'loud'; it must be TRACE, DEBUG, INFO, SUCCESS, WARNING,"
+        " ERROR or CRITICAL. PORT is 'http'; it must be a whole number up to 65535"
+    )
+
+
+def test_long_constant_fields_are_refused(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would take the place of the fields that every line has."""
+    monkeypatch.setenv("LOG_FIELDS", json.dumps({"a": "é" * (LOG_FIELDS_LIMIT // 2)}))
+    with pytest.raises(SystemExit):
+        Settings.load()
+    [line] = log()
+    assert "at most 2,000 bytes" in line["message"]
+
+
+def test_long_constant_fields_leave_room(log: Log) -> None:
+    """What is allowed as LOG_FIELDS does not push out what every line has."""
+    fields = {f"field{number}": "é" * 15 for number in range(40)}
+    assert Settings(log_fields=fields).log_fields == fields
+    init(level="DEBUG", fields=fields)
+    try:
+        logger.bind(**{f"more{number}": "x" * 4_000 for number in range(20)}).info("y" * 4_000)
+    finally:
+        init(level="DEBUG")
+    [line] = log()
+    assert {"timestamp", "level", "message", "source", *fields} <= line.keys()
+
+
+@pytest.mark.parametrize("name", ["oauth2", "2fa", "a1,b2"])
+def test_names_with_digits_can_be_redacted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many names of today's protocols have them."""
+    monkeypatch.setenv("REDACT", name)
+    assert Settings.load().redact == tuple(name.split(","))

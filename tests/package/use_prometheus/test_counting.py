@@ -264,7 +264,7 @@ async def test_an_exemplar_leads_to_the_log(length: int) -> None:
     ("name", "value", "message"),
     [
         ("METRICS_PORT", "65536", "a whole number up to 65535"),
-        ("METRICS_PORT", "http", "or nothing for no metrics"),
+        ("METRICS_PORT", "http", "or empty for no metrics"),
         ("METRICS_BUCKETS", "1,0.5", "ascending"),
         ("METRICS_BUCKETS", "1,1", "ascending"),
         ("METRICS_BUCKETS", "0,1", "comma-separated"),
