@@ -4,11 +4,11 @@ OUT ?= ..
 BIN := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: help new test lint format e2e bench clean
+.PHONY: help new test lint format e2e e2e-full bench clean
 
 # Show these targets.
 help:
-	@awk '/^# /{text=substr($$0, 3)} /^[a-z0-9]+:/{sub(/:.*/, ""); printf "make %-7s %s\n", $$0, text}' Makefile
+	@awk '/^# /{text=substr($$0, 3)} /^[a-z0-9-]+:/{sub(/:.*/, ""); printf "make %-8s %s\n", $$0, text}' Makefile
 
 # Scaffold a service beside this folder, or in OUT=folder; ARGS="--no-input project_name=…" answers.
 new: .venv/new
@@ -35,6 +35,10 @@ format: .venv/dev
 # Install, build and serve rendered projects.
 e2e: .venv/dev
 	@$(BIN)/pytest tests/e2e $(value ARGS)
+
+# Run all of these, and 5,000 connections of random bytes: for each change of the server and before a release.
+e2e-full: .venv/dev
+	@FUZZ_CONNECTIONS=5000 $(BIN)/pytest tests/e2e $(value ARGS)
 
 # Measure what logging costs: ratios to bare FastAPI and to the usual way of logging; ten minutes.
 bench: .venv/dev

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -46,6 +47,7 @@ def main() -> None:
         )
         print_added("Sentry", figures, ("use_sentry", "service"), ("SDK's integrations", "service"))
         print_added("metrics", figures, ("use_prometheus", "service"), ("instrumentator", "bare"))
+        print_hostile(bench.hostile())
         print_table("behind Hypercorn", asyncio.run(bench.behind_server()))
         print_table("1,000 failures beside good requests", asyncio.run(bench.beside_failures()))
         print_table("start", asyncio.run(bench.starts()))
@@ -92,17 +94,21 @@ class Bench:
         rounds: dict[str, list[dict[str, float]]] = {name: [] for name in names}
         for _ in range(REPEATS):
             for name in names:
-                printed = self._run_in_process(name)
-                rounds[name].append(json.loads(printed))
+                rounds[name].append(self._run(name, "bench.in_process", name))
         return {name: median(measured) for name, measured in rounds.items()}
 
-    def _run_in_process(self, name: str) -> str:
+    def hostile(self) -> Figures:
+        """CPU time of masking texts that make careless patterns explode."""
+        return self._run("service", "bench.hostile")
+
+    def _run(self, name: str, *module: str) -> Any:
         with (self.folder / "log").open("w") as log:
-            return subprocess.run(
-                [self.python(name), "-m", "bench.in_process", name],
+            done = subprocess.run(
+                [self.python(name), "-m", *module],
                 cwd=self.folder, env=self.variables, stdout=subprocess.PIPE, stderr=log,
                 text=True, check=True,
-            ).stdout  # fmt: skip
+            )  # fmt: skip
+        return json.loads(done.stdout)
 
     async def behind_server(self) -> Figures:
         """CPU time of the server process, throughput and latency under load."""
@@ -238,6 +244,15 @@ def print_added(
     for name in figures["bare"]:
         theirs, ours = (figures[one][name] - figures[base][name] for one, base in (usual, option))
         print_row(name, number(theirs), number(ours), f"{ours / theirs:.2f}")
+    print()
+
+
+def print_hostile(figures: Figures) -> None:
+    """Print what hostile texts of the length that is read at most take."""
+    print_row("hostile texts", *figures)
+    print_row("---", *["---:"] * len(figures))
+    for name in next(iter(figures.values())):
+        print_row(name, *(number(measured[name]) for measured in figures.values()))
     print()
 
 
