@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 import warnings
+from collections.abc import Mapping
 from contextvars import Context
 from pathlib import PurePath
 from types import FrameType, TracebackType
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from loguru import logger
 
-from .encoding import to_text
+from .encoding import Shown, masked_text
+from .texts import to_text
 
 if TYPE_CHECKING:
     from loguru import Logger, Record
@@ -27,11 +29,8 @@ def capture(level: str) -> None:
     """Send the standard library's records from `level` on, and what nobody caught, to Loguru."""
     root = logging.getLogger()
     root.setLevel(logger.level(level).no)
-    # A plain StreamHandler would write the same record a second time, as text.
-    for handler in [*root.handlers]:
-        if isinstance(handler, InterceptHandler) or type(handler) is logging.StreamHandler:
-            root.removeHandler(handler)
-    root.addHandler(InterceptHandler())
+    # Not a handler of the root logger: `basicConfig(force=True)` and `dictConfig` remove those.
+    logging.Logger.callHandlers = _call_handlers  # type: ignore[method-assign]
     # Their DEBUG is noise, and that of hpack (HTTP/2) shows the value of every header.
     for name in ("asyncio", "hpack"):
         logging.getLogger(name).setLevel(max(root.level, logging.INFO))
@@ -41,6 +40,38 @@ def capture(level: str) -> None:
     _previous.setdefault("unraisable", sys.unraisablehook)
     threading.excepthook = _log_uncaught_in_thread
     sys.unraisablehook = _log_unraisable
+
+
+def _call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
+    """Pass a record to the log once, and to all handlers except those that would print it as text.
+
+    A record that such a handler would print is logged even if it does not propagate to the root.
+    """
+    is_ours = False
+    source: logging.Logger | None = self
+    while source is not None:
+        for handler in source.handlers:
+            if record.levelno < handler.level:
+                continue
+            if _prints(handler):
+                is_ours = is_ours or bool(handler.filter(record))
+            else:
+                handler.handle(record)
+        if not source.propagate:
+            break
+        source = source.parent
+    if is_ours or source is None:
+        _intercept.emit(record)
+
+
+def _prints(handler: logging.Handler) -> bool:
+    """Return whether a handler writes to standard error or output, as the log itself does."""
+    if isinstance(handler, InterceptHandler):
+        return True
+    # A FileHandler that has not opened its file yet has no stream.
+    stream = handler.stream if isinstance(handler, logging.StreamHandler) else None
+    consoles = (sys.stderr, sys.stdout, sys.__stderr__, sys.__stdout__)
+    return stream is not None and any(stream is console for console in consoles)
 
 
 # Test runners and debuggers hook in here too: they still hear of it. Python's own would print.
@@ -53,13 +84,32 @@ class InterceptHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            message = record.getMessage()
+            message = _message(record)
         except Exception:  # a format that does not fit its arguments
-            message = f"{to_text(record.msg)} {to_text(record.args)}"
+            message = f"{masked_text(record.msg)} {masked_text(record.args)}"
         fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
         error = record.exc_info[1] if record.exc_info else None
         source = _source(record.pathname, record.funcName, record.lineno)
         source.opt(exception=error).bind(**fields).log(_level(record), message)
+
+
+_intercept = InterceptHandler()
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the message of a record, without the secrets that objects in it hold."""
+    if type(record).getMessage is not logging.LogRecord.getMessage:  # a format of the user's
+        return record.getMessage()
+    if not record.args:
+        return masked_text(record.msg)
+    message, args = to_text(record.msg), record.args
+    if isinstance(args, Mapping):
+        return message % {name: _argument(value) for name, value in args.items()}
+    return message % tuple(map(_argument, args))
+
+
+def _argument(value: object) -> object:
+    return value if isinstance(value, str | int | float) else Shown(value)
 
 
 def _level(record: logging.LogRecord) -> str | int:
@@ -113,12 +163,18 @@ def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
         _previous["unraisable"](unraisable)
 
 
+class AlreadyLogged(Exception):
+    """A mark of exceptions that `log_lost` leaves out."""
+
+
 def log_lost(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log what asyncio could not hand to anybody: an event loop's exception handler.
 
     What was lost keeps the request id that it was made under (Python 3.12 or newer). The id of the
     request that happens to be in progress would be wrong.
     """
+    if isinstance(context.get("exception"), AlreadyLogged):
+        return
     lost = context.get("task") or context.get("future") or context.get("handle")
     get_context = getattr(lost, "get_context", Context)
     inside = get_context().copy()
@@ -133,9 +189,9 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    text = f"{category.__name__}: {message}"
+    text = f"{category.__name__}: {to_text(message)}"
     if file is not None:
-        file.write(warnings.formatwarning(message, category, filename, lineno, line))
+        file.write(warnings.formatwarning(to_text(message), category, filename, lineno, line))
         return
     _source(filename, _function_at(filename, lineno), lineno).warning(text)
 

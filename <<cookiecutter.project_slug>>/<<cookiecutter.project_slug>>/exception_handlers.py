@@ -1,7 +1,6 @@
 """Handlers that log more than the request line tells; the answers are FastAPI's own."""
 
 from fastapi import FastAPI, Request
-from fastapi.encoders import jsonable_encoder
 from fastapi.exception_handlers import (
     request_validation_exception_handler as default_validation_handler,
 )
@@ -10,8 +9,8 @@ from fastapi.responses import JSONResponse
 from loguru import logger
 
 from .config import settings
+from .encoding import plain_errors
 from .exchange import describe
-from .validation import plain_errors
 
 
 async def request_validation_exception_handler(
@@ -26,7 +25,7 @@ async def request_validation_exception_handler(
         method=request.method,
         path_with_query=describe(request.scope)["path_with_query"],
         detail=plain_errors(
-            jsonable_encoder(exc.errors()),
+            exc.errors(),
             body=exc.body,
             with_input=settings.env != "production",
         ),

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .context import RequestContext, current_request
 from .logging import log_request
 from .observers import observers
+from .texts import clean_target
 
 # In a scope: the client said that it has nothing more to say before its response was complete.
 CLIENT_LEFT = "client_left"
@@ -226,7 +227,7 @@ def describe(scope: Scope) -> dict[str, Any]:
         "remote_ip": client[0] if client else "",
         "schema": scope["scheme"],
         "protocol": scope["http_version"],
-        "path_with_query": _text(path + b"?" + query if query else path),
+        "path_with_query": clean_target(_text(path + b"?" + query if query else path)),
     }
 
 
@@ -237,7 +238,7 @@ def _referer_and_user_agent(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str
             user_agent = value
         elif name == b"referer":
             referer = value
-    return _text(referer), _text(user_agent)
+    return clean_target(_text(referer)), _text(user_agent)
 
 
 def _text(raw: bytes) -> str:

@@ -10,12 +10,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from loguru import logger
+from loguru._logger import context as loguru_context
 
 from . import safe_calls
 from .capture import capture
 from .context import current_request
-from .encoding import clean, dumps, key_text, plain_item, unused_name
+from .encoding import key_text, plain_item, unused_name
+from .lines import dumps
 from .stream import Stream
+from .texts import clean
+from .timestamps import rfc3339
 from .tracebacks import format_exception
 
 if TYPE_CHECKING:
@@ -68,14 +72,9 @@ def init(
         logger.remove(_handler_id)
     _constant = {name: plain_item(name, value) for name, value in (fields or {}).items()}
     _pygments_style = pygments_style
-    _handler_id = logger.add(
-        _write_message,
-        level=level,
-        format=_serialize,
-        backtrace=False,
-        diagnose=False,
-        catch=False,
-    )
+    # All is done by the filter, which comes before Loguru's lock: with that lock a signal handler
+    # or a `__del__` that logs would lose its line.
+    _handler_id = logger.add(_ignore, level=level, format="", filter=_write_record, catch=False)
     capture(level)
 
 
@@ -114,9 +113,9 @@ def log_request(level: str, message: str, fields: Mapping[str, object]) -> None:
     """Write a line of the request log, which every request pays for.
 
     Loguru's own part of a record takes longer than all the rest of the line, so it is only asked
-    where somebody beside our handler waits for records.
+    where it would make a difference.
     """
-    if safe_calls.listeners or len(logger._core.handlers) > 1:  # type: ignore[attr-defined]
+    if safe_calls.listeners or _is_customised():
         logger.opt(depth=1).log(level, message, **fields)
     elif _LEVELS[level] >= logger._core.min_level:  # type: ignore[attr-defined]
         caller = sys._getframe(1)
@@ -125,50 +124,65 @@ def log_request(level: str, message: str, fields: Mapping[str, object]) -> None:
         _write(dumps(_fields(datetime.now().astimezone(), level, message, source, fields)))
 
 
+def _is_customised() -> bool:
+    """Return whether Loguru has been told anything that changes records or where they go."""
+    core = logger._core  # type: ignore[attr-defined]
+    return bool(
+        len(core.handlers) != 1
+        or _handler_id not in core.handlers
+        or core.patcher
+        or core.extra
+        or core.activation_list
+        or loguru_context.get()
+    )
+
+
 def _fields(
     time: datetime, level: str, message: str, source: str, extra: Mapping[str, object]
 ) -> dict[str, Any]:
     """Return the fields of a line as plain JSON types; none takes the place of another."""
     request = current_request.get()
     fields: dict[str, Any] = {
-        "timestamp": time.isoformat(),
+        "timestamp": rfc3339(time),
         "level": level,
         "message": clean(message),
         "source": source,
     }
     if request:
         fields["request_id"] = request.request_id
-    fields |= _constant
     for name, value in extra.items():
-        if name in RESERVED or name in fields or not name.isascii():
-            name = unused_name(_free(key_text(name)), fields)
+        if name in RESERVED or name in _constant or not name.isascii():
+            name = unused_name(_free(key_text(name)), fields | _constant)
         fields[name] = plain_item(name, value)
-    if request:
+    if request and request.fields:
+        taken = fields | _constant
         for name, value in request.fields.items():
-            fields[unused_name(name, fields)] = value
-    return fields
+            fields[unused_name(name, taken)] = value
+    # Last, because the end of a line that is too long is cut first.
+    return fields | _constant if _constant else fields
 
 
 def _free(name: str) -> str:
     return f"{name}_" if name in RESERVED else name
 
 
-def _serialize(record: Record) -> str:
-    """Put the line of `record` beside it; the empty result spares Loguru a text of its own."""
-    # Loguru calls this before it takes its lock, so that a `__str__` may log.
+def _write_record(record: Record) -> bool:
+    """Write the line of `record` and keep it beside it; the sink has nothing left to do."""
     source = f"{record['file'].name}:{record['function']}:{record['line']}"
     level, message = record["level"].name, record["message"]
     fields = _fields(record["time"], level, message, source, record["extra"])
     error = record["exception"].value if record["exception"] else None
     if error is not None and issubclass(type(error), BaseException):
         fields["exception"] = format_exception(error)
-    cast(dict[str, Any], record)["json"] = dumps(fields)
-    return ""
-
-
-def _write_message(message: Message) -> None:
-    _write(cast(dict[str, Any], message.record)["json"])
+    line = dumps(fields)
+    cast(dict[str, Any], record)["json"] = line
+    _write(line)
     safe_calls.mark_written()
+    return False
+
+
+def _ignore(message: Message) -> None:
+    """Be the sink that Loguru wants to have."""
 
 
 def _write(line: bytes) -> None:

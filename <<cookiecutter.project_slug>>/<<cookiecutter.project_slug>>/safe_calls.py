@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from loguru._logger import Logger
 
-from .encoding import Encoder, plain, to_text
-from .redaction import MASK, is_secret, scrub
+from .encoding import masked_text, plain
+from .known_secrets import find_secrets
+from .redaction import scrub
+from .secret_names import MASK, is_secret
+from .texts import READ_LIMIT, to_text
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -72,8 +75,9 @@ def _log(
             args = [partial(_evaluate, argument) for argument in args]
             kwargs = {name: partial(_evaluate, argument) for name, argument in kwargs.items()}
         if type(message) is not str:
-            message = _without_secrets(to_text(message), message)
-        template = message if record or colors else _Template(message)
+            message = masked_text(message)
+        is_final = record or colors or not (args or kwargs)
+        template = message if is_final else _Template(message)
         # One frame deeper than Loguru expects: this one.
         options = (exception, depth + 1, record, lazy, colors, raw, capture, patchers, extra)
         _loguru_log(logger, level, from_decorator, options, template, args, kwargs)
@@ -138,18 +142,19 @@ def _shown(values: tuple[object, ...]) -> str:
 
 
 def _formatted(value: object, match: re.Match[str]) -> str:
+    """Return `value` as the placeholder asks for it, without the secrets that it holds."""
     try:
-        shown = _CONVERSIONS[match["conversion"]](value) if match["conversion"] else value
-        text = format(shown, match["spec"] or "")
+        return _converted(value, match["conversion"], match["spec"] or "")
     except Exception:
-        text = to_text(value)
-    return _without_secrets(text, value)
+        return masked_text(value)
 
 
-def _without_secrets(text: str, value: object) -> str:
-    """Mask in the text of `value` what it keeps under secret names, however it shows that."""
-    if type(value) in _PLAIN_TYPES:
-        return text
-    encoder = Encoder()
-    encoder.plain(value)
-    return scrub(text, encoder.secrets)
+def _converted(value: object, conversion: str | None, spec: str) -> str:
+    if issubclass(type(value), BaseException) and conversion == "r":
+        return f"{type(value).__qualname__}({masked_text(value)})"
+    if type(value) not in _PLAIN_TYPES and not spec and conversion != "r":
+        return masked_text(value)
+    if isinstance(value, str | bytes | bytearray):
+        value = value[:READ_LIMIT]
+    text = format(_CONVERSIONS[conversion](value) if conversion else value, spec)
+    return text if type(value) in _PLAIN_TYPES else scrub(text, find_secrets(value).secrets)

@@ -12,16 +12,17 @@ import orjson
 from sentry_sdk.utils import filename_for_module, json_dumps
 from starlette.types import Scope
 
-from .encoding import Encoder, clean, cut, plain
+from .encoding import plain, scrubbed
 from .exchange import describe
-from .redaction import redact, scrub
+from .redaction import redact
+from .texts import clean, cut
 from .tracebacks import (
     SOURCE_LINES,
     entries,
     frame_info,
     held_secrets,
     is_own,
-    message_lines,
+    message_of,
     shown_entries,
 )
 
@@ -154,19 +155,17 @@ def _exception(
     error: BaseException, mechanism: dict[str, Any], secrets: set[str]
 ) -> dict[str, Any]:
     kind = type(error)
-    # Known secrets first: of a value with blanks the rule for free text would leave a part.
-    text = "\n".join(redact(scrub(line, secrets)) for line in message_lines(error))
     value = {
         "type": kind.__qualname__,
         "module": kind.__module__,
-        "value": cut(text.partition(": ")[2], 2_000),
+        "value": cut(message_of(error, secrets).partition(": ")[2], 2_000),
         "mechanism": mechanism,
     }
     found = list(entries(error.__traceback__))
     shown = {*shown_entries(found), *found[-1:]}  # where it was raised, too
     if frames := [_frame(entry) for entry in found if entry in shown]:
         value["stacktrace"] = {"frames": frames}
-    return cast(dict[str, Any], _scrubbed(value, secrets))
+    return cast(dict[str, Any], scrubbed(value, secrets))
 
 
 def _frame(entry: TracebackType) -> dict[str, Any]:
@@ -198,17 +197,6 @@ def _source(info: Any, current: int) -> dict[str, Any]:
         "context_line": lines.get(current, ""),
         "post_context": [line for number, line in lines.items() if number > current],
     }
-
-
-def _scrubbed(value: Any, secrets: set[str]) -> Any:
-    """Return plain `value` without the secrets that were met elsewhere."""
-    if isinstance(value, str):
-        return scrub(value, secrets)
-    if isinstance(value, list):
-        return [_scrubbed(item, secrets) for item in value]
-    if isinstance(value, dict):
-        return {name: _scrubbed(item, secrets) for name, item in value.items()}
-    return value
 
 
 # --- The whole
@@ -249,8 +237,22 @@ def _masked(name: str, value: Any, secrets: set[str]) -> Any:
         # The SDK itself reads the trace from an event that is ready.
         first = {"trace": value.get("trace", {})}
         return first | {name: _masked("context", value[name], secrets) for name in value}
-    value = Encoder().plain(value)
-    return _scrubbed(value, secrets) if isinstance(value, dict | list) else value
+    value = plain(value)
+    return scrubbed(value, secrets) if isinstance(value, dict | list) else value
+
+
+def with_plain_parts(event: Event) -> Event:
+    """Mask what the SDK would serialize: then the names in a named tuple are gone."""
+    parts = cast("dict[str, Any]", event)
+    for name in ("contexts", "extra", "user"):
+        if name in parts:
+            parts[name] = _masked(name, parts[name], set())
+    return event
+
+
+def masked_attributes(telemetry: Any) -> Any:
+    """Return a metric or a log of the SDK without the secrets among its attributes."""
+    return {**telemetry, "attributes": plain(telemetry.get("attributes", {}))}
 
 
 def _fitted(event: Event) -> Event:

@@ -21,12 +21,23 @@ from weakref import WeakKeyDictionary
 import sentry_sdk
 from fastapi import FastAPI
 from loguru import logger
+from sentry_sdk.scope import global_event_processors
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import safe_calls
 from .context import RequestContext, current_request
 from .route import UNMATCHED, route_template
-from .sentry_events import breadcrumbs, complete, fields_of, logentry, masked, reduced, request_of
+from .sentry_events import (
+    breadcrumbs,
+    complete,
+    fields_of,
+    logentry,
+    masked,
+    masked_attributes,
+    reduced,
+    request_of,
+    with_plain_parts,
+)
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -68,8 +79,12 @@ def start(app: FastAPI, **options: Any) -> None:
         server_name="",
         before_send=_before_send,
         before_send_transaction=_before_send_transaction,
+        before_send_log=_before_send_telemetry,
+        before_send_metric=_before_send_telemetry,
         **options,
     )
+    if _before_serialization not in global_event_processors:
+        global_event_processors.append(_before_serialization)
     if _listen not in safe_calls.listeners:
         safe_calls.listeners.append(_listen)
         logging.getLogger("urllib3.connectionpool").addFilter(_is_worth_a_line)
@@ -186,6 +201,14 @@ def _before_send(event: Event, hint: Hint) -> Event | None:
 
 def _before_send_transaction(event: Event, hint: Hint) -> Event:
     return masked(event)
+
+
+def _before_serialization(event: Event, hint: Hint) -> Event:
+    return with_plain_parts(event)
+
+
+def _before_send_telemetry(telemetry: Any, hint: Hint) -> Any:
+    return masked_attributes(telemetry)
 
 
 # --- Around the application

@@ -3,6 +3,9 @@
 A line goes straight to the file descriptor while that takes it at once. When the reader stalls,
 lines wait in a backlog of at most `BACKLOG_LIMIT` bytes, which a thread writes as soon as it can; what
 does not fit is counted and dropped. When the reader is gone, lines are dropped.
+
+A signal handler or a `__del__` can log while its own thread is in the middle of a line. So writing
+never waits for the lock: a line is put into a queue, and is written by whoever has the lock.
 """
 
 import os
@@ -11,7 +14,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from threading import Lock, Thread
 
 BACKLOG_LIMIT = 4 * 1024 * 1024
@@ -35,6 +37,7 @@ class Stream:
 
     def _start_empty(self) -> None:
         self._lock = Lock()
+        self._new: deque[tuple[int, bytes]] = deque()
         self._backlog: deque[bytes] = deque()
         self._backlog_size = 0
         self._dropped = 0
@@ -50,15 +53,27 @@ class Stream:
         except Exception:  # closed, None, or a stand-in without a descriptor
             _write_text(stream, line)
             return
-        with self._lock:
-            if self._drain:
-                self._keep(line)
-            else:
-                self._watch(fd)
-                rest = self._write_now(line)
-                if rest:
-                    self._keep(rest)
-                    self._start_drain()
+        self._new.append((fd, line))
+        self._take_new()
+
+    def _take_new(self) -> None:
+        """Write or keep what is new, unless the holder of the lock does so when it looks again."""
+        while self._new and self._lock.acquire(blocking=False):
+            try:
+                while self._new:
+                    self._take(*self._new.popleft())
+            finally:
+                self._lock.release()
+
+    def _take(self, fd: int, line: bytes) -> None:
+        if self._drain:
+            self._keep(line)
+            return
+        self._watch(fd)
+        rest = self._write_now(line)
+        if rest:
+            self._keep(rest)
+            self._start_drain()
 
     def flush(self, timeout: float) -> None:
         """Wait at most `timeout` seconds until the backlog is written."""
@@ -74,17 +89,20 @@ class Stream:
 
     def _write_now(self, line: bytes) -> bytes:
         """Write what the descriptor takes without blocking; return the rest."""
-        with suppress(BlockingIOError):
-            while line and self._poll.poll(0):
-                line = self._write_chunk(line)
+        rest = b""
+        while line and line is not rest and self._poll.poll(0):
+            line, rest = self._write_chunk(line), line
         return line
 
     def _write_chunk(self, line: bytes) -> bytes:
-        """Write the beginning of `line`; return the rest, nothing where nobody reads any more."""
+        """Write the beginning of `line`; return the rest, `line` itself where nothing was taken.
+
+        When the reader has gone there is no rest.
+        """
         try:
             return line[os.write(self._fd, line[:_CHUNK]) :]
         except BlockingIOError:
-            raise
+            return line
         except OSError:
             return b""
 
@@ -100,33 +118,36 @@ class Stream:
         try:
             self._drain.start()
         except RuntimeError:  # the interpreter is about to end
-            self._start_empty()
+            self._drain = None
+            self._backlog.clear()
+            self._backlog_size = 0
 
     def _run(self) -> None:
         """Write the backlog, and tell how many lines did not fit into it."""
         while line := self._next():
             while line:
                 self._poll.poll()
-                try:
-                    line = self._write_chunk(line)
-                except BlockingIOError:
+                rest = self._write_chunk(line)
+                if rest is line:
                     time.sleep(_RETRY)
+                line = rest
 
     def _next(self) -> bytes | None:
         self._tell_dropped()
         with self._lock:
-            if self._backlog:
-                line = self._backlog.popleft()
-                self._backlog_size -= len(line)
-                return line
-            self._drain = None
-            return None
+            line = self._backlog.popleft() if self._backlog else None
+            self._backlog_size -= len(line or b"")
+            if line is None:
+                self._drain = None
+        self._take_new()
+        return line
 
     def _tell_dropped(self) -> None:
         """Log the number of lost lines, as soon as there is room for that line."""
         if self._dropped and self._backlog_size <= BACKLOG_LIMIT // 2:
             with self._lock:
                 dropped, self._dropped = self._dropped, 0
+            self._take_new()
             self._on_dropped(dropped)
 
 

@@ -4,31 +4,32 @@ The frames are laid out by stackprinter. Frames of libraries are folded to a cou
 and reading their source is what makes a traceback slow.
 """
 
-import sysconfig
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from inspect import getsourcelines, isclass, ismodule, isroutine
 from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
 
-from fastapi.exceptions import ValidationException
-from pydantic import BaseModel, ValidationError
 from stackprinter.extraction import FrameInfo
 from stackprinter.frame_formatting import FrameFormatter
 from stackprinter.source_inspection import annotate
 
-from .encoding import Encoder, cut, encodable, plain_item, to_text
-from .redaction import MASK, is_secret, redact, scrub
+from .encoding import described, exception_text, plain_item
+from .known_secrets import find_secrets
+from .own_code import is_library_file
+from .redaction import scrub
+from .secret_names import MASK
 from .source_masking import mask_source
-from .validation import plain_errors
+from .texts import clean_beginning, cut, encodable, to_text
 
 TEXT_LIMIT = 6_000
 VALUE_LIMIT = 300
 SOURCE_LINES = 4
 FRAMES_FIRST, FRAMES_LAST = 2, 8
 CHAIN_LIMIT = 5
+NOTE_LIMIT = 20
 
 _PACKAGE = Path(__file__).parent
 # This package's own frames around the application; they are in every traceback.
@@ -36,7 +37,6 @@ _PLUMBING = frozenset(
     str(_PACKAGE / f"{name}.py")
     for name in ("exchange", "in_flight", "middleware", "server", "websocket_exchange")
 )
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 
 _MISSING = object()
 
@@ -71,11 +71,7 @@ def _related(exception: BaseException, limit: int) -> Iterator[BaseException]:
 def held_secrets(exception: BaseException) -> Iterator[str]:
     """Yield the secrets in the variables of an exception's own frames."""
     for entry in shown_entries([*entries(exception.__traceback__)]):
-        encoder = Encoder()
-        for name, value in entry.tb_frame.f_locals.items():
-            if is_secret(name) or isinstance(value, Mapping | list | tuple | BaseModel):
-                encoder.item(name, value)
-        yield from encoder.secrets
+        yield from find_secrets(entry.tb_frame.f_locals).secrets
 
 
 def _chain(exception: BaseException, secrets: set[str], limit: int) -> Iterator[str]:
@@ -87,8 +83,7 @@ def _chain(exception: BaseException, secrets: set[str], limit: int) -> Iterator[
     elif earlier is not None:
         yield "(earlier exceptions not shown)\n"
     yield from _frames(exception.__traceback__)
-    # Known secrets first: of a value with blanks the rule for free text would leave a part.
-    yield "\n".join(redact(scrub(line, secrets)) for line in message_lines(exception))
+    yield message_of(exception, secrets)
     if isinstance(exception, BaseExceptionGroup) and limit:
         yield from _members(exception, secrets, limit - 1)
 
@@ -99,15 +94,23 @@ def _members(group: BaseExceptionGroup[Any], secrets: set[str], limit: int) -> I
         yield from _chain(member, secrets, limit)
 
 
-def message_lines(exception: BaseException) -> list[str]:
-    """Return type and text of `exception`, its notes on lines of their own."""
-    if isinstance(exception, ValidationError | ValidationException):
-        # Their own texts quote the input.
-        errors = plain_errors(list(exception.errors()), body=getattr(exception, "body", None))
-        notes = getattr(exception, "__notes__", ())
-        head = f"{type(exception).__qualname__}: {len(errors)} errors"
-        return [head, *map(str, errors), *map(to_text, notes)]
-    return [line.rstrip("\n") for line in traceback.format_exception_only(exception)]
+def message_of(exception: BaseException, secrets: set[str]) -> str:
+    """Return the masked type, text and notes of `exception`, each note on lines of its own."""
+    if isinstance(exception, SyntaxError):
+        lines = "".join(traceback.format_exception_only(exception))
+        text = clean_beginning(lines.rstrip("\n"), secrets)
+    else:
+        text = described(_name_of(type(exception)), exception_text(exception), secrets)
+    notes = getattr(exception, "__notes__", None)
+    shown = notes[:NOTE_LIMIT] if isinstance(notes, list | tuple) else ()
+    # As a whole: a secret can have several lines.
+    return "\n".join([text, *(clean_beginning(to_text(note), secrets) for note in shown)])
+
+
+def _name_of(kind: type) -> str:
+    module = kind.__module__
+    known = module in ("__main__", "builtins")
+    return kind.__qualname__ if known else f"{module}.{kind.__qualname__}"
 
 
 def _frames(tb: TracebackType | None) -> Iterator[str]:
@@ -152,7 +155,7 @@ def is_own(code: CodeType) -> bool:
     name = code.co_filename
     if name.startswith(str(_PACKAGE)):
         return name not in _PLUMBING
-    return not name.startswith(("<", *_LIBRARIES))
+    return not is_library_file(name)
 
 
 def _format_frame(entry: TracebackType) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from << cookiecutter.project_slug >>.redaction import is_secret, redact
+from << cookiecutter.project_slug >>.redaction import redact
+from << cookiecutter.project_slug >>.secret_names import is_secret
 
 
 @pytest.mark.parametrize("name", ["db_password", "apiToken", "X-Api-Key", "set-cookie"])

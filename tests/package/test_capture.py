@@ -2,9 +2,14 @@
 
 import asyncio
 import gc
+import json
 import logging
+import os
+import subprocess
 import sys
 import threading
+import warnings
+from collections.abc import Iterator
 from contextvars import Context
 from pathlib import Path
 from typing import Any
@@ -14,7 +19,7 @@ import pytest
 from my_service import capture as capture_module
 from my_service.capture import InterceptHandler, capture, log_lost
 from my_service.context import RequestContext, current_request
-from tests.conftest import Log
+from tests.conftest import PROJECT, Log
 
 from .served import serve
 
@@ -123,17 +128,86 @@ def test_an_exception_of_the_standard_library(log: Log) -> None:
     assert "ValueError: broken" in line["exception"]
 
 
-def test_only_plain_handlers_are_replaced(log: Log) -> None:
-    """One that prints the same record again goes; one with a purpose of its own stays."""
-    root = logging.getLogger()
-    printing, own = logging.StreamHandler(), logging.NullHandler()
-    root.addHandler(printing)
-    root.addHandler(own)
-    capture("DEBUG")
-    assert printing not in root.handlers
-    assert own in root.handlers
-    assert sum(isinstance(handler, InterceptHandler) for handler in root.handlers) == 1
-    root.removeHandler(own)
+# In a process of its own: to configure logging closes the handlers of everybody, pytest's too.
+CONFIGURE = """
+import logging.config, sys
+from logging import StreamHandler, basicConfig, getLogger
+import my_service
+from my_service.capture import InterceptHandler
+
+def configure(name, stream="stderr", **more):
+    handler = {"class": "logging.StreamHandler", "stream": f"ext://sys.{stream}"}
+    target = {"handlers": ["console"], "level": "INFO"} | more
+    loggers = {"root": target} if name == "root" else {"loggers": {name: target}}
+    config = {"version": 1, "disable_existing_loggers": False, "handlers": {"console": handler}}
+    logging.config.dictConfig(config | loggers)
+
+WAYS = [
+    lambda: basicConfig(force=True, level="INFO"),
+    lambda: basicConfig(force=True, level="INFO", stream=sys.stdout),
+    lambda: basicConfig(force=True, level="INFO", filename="log"),
+    lambda: getLogger().handlers.clear(),
+    lambda: getLogger().addHandler(StreamHandler()),
+    lambda: getLogger("a").addHandler(InterceptHandler()),
+    lambda: configure("root"),
+    lambda: configure("a.library"),
+    lambda: configure("a", propagate=False),
+    lambda: configure("a.library", "stdout", propagate=False),
+]
+for number, way in enumerate(WAYS):
+    way()
+    getLogger("a.library").info("way %d", number)
+"""
+
+
+def test_who_configures_logging_again(tmp_path: Path) -> None:
+    """A record is one line of the log still, and no text beside it."""
+    done = subprocess.run(
+        [sys.executable, "-c", CONFIGURE],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        check=True,
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["message"] for line in lines] == [f"way {number}" for number in range(10)]
+    assert done.stdout == b""
+
+
+@pytest.fixture
+def library() -> Iterator[logging.Logger]:
+    """A library's logger, without handlers of its own again afterwards."""
+    library = logging.getLogger("a.library")
+    yield library
+    library.handlers.clear()
+    library.propagate = True
+
+
+def test_a_handler_that_prints_keeps_its_limits(library: logging.Logger, log: Log) -> None:
+    """What it would not print, and nobody else hears of, is no line."""
+    printing = logging.StreamHandler()
+    printing.setLevel("ERROR")
+    printing.addFilter(lambda record: record.msg != "filtered")
+    library.addHandler(printing)
+    library.propagate = False
+    for message in ("told", "filtered"):
+        library.info(message)
+        library.error(message)
+    assert [(line["level"], line["message"]) for line in log()] == [("ERROR", "told")]
+
+
+def test_handlers_with_a_purpose_of_their_own(
+    library: logging.Logger, log: Log, tmp_path: Path
+) -> None:
+    """A file gets what it is for, and the log only what is handed on to it."""
+    audit = logging.FileHandler(tmp_path / "audit", delay=True)
+    library.addHandler(audit)
+    library.warning("both")
+    library.propagate = False
+    library.warning("file only")
+    audit.close()
+    assert [line["message"] for line in log()] == ["both"]
+    assert (tmp_path / "audit").read_text() == "both\nfile only\n"
 
 
 def test_headers_of_http2_are_not_logged() -> None:
@@ -169,6 +243,26 @@ def test_a_warning_for_a_file_goes_there(tmp_path: Path, log: Log) -> None:
         file.seek(0)
         assert "UserWarning: careful" in file.read()
     assert log() == []
+
+
+class Unprintable:
+    """What cannot be shown."""
+
+    def __str__(self) -> str:
+        raise LookupError
+
+
+def test_a_warning_that_cannot_be_shown(log: Log, tmp_path: Path) -> None:
+    """Its caller hears nothing of that."""
+    warning: Any = Unprintable()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = capture_module._show_warning
+        warnings.warn(warning, stacklevel=1)
+    [line] = log()
+    assert line["message"] == "UserWarning: <unprintable UserWarning>"
+    with (tmp_path / "warnings").open("w+") as file:
+        capture_module._show_warning(UserWarning(warning), UserWarning, "a.py", 1, file)
 
 
 def test_a_warning_outside_of_any_function(log: Log) -> None:
@@ -209,3 +303,38 @@ def test_who_hooked_in_before_still_hears_of_it(log: Log, monkeypatch: pytest.Mo
     assert len(heard) == 2
     assert heard[1] is unraisable
     assert len(log()) == 2
+
+
+def test_objects_in_messages_are_masked(log: Log) -> None:
+    """What an object in a message of the standard library holds under a secret name is masked."""
+
+    class Login:
+        password = ""
+
+        def __init__(self) -> None:
+            self.password = "canary"
+
+        def __repr__(self) -> str:
+            return f"<{self.password}>"
+
+    library = logging.getLogger("library")
+    library.warning("got %s and %r", Login(), {"token": "canary"})
+    library.warning("%(login)s %(n)d", {"login": Login(), "n": 5})
+    library.warning(Login())
+    assert [line["message"] for line in log()] == [
+        "got <***> and {'token': '***'}",
+        "<***> 5",
+        "<***>",
+    ]
+
+
+def test_records_with_a_format_of_their_own(log: Log) -> None:
+    """A record class of the user's formats its message itself."""
+
+    class Braces(logging.LogRecord):
+        def getMessage(self) -> str:  # noqa: N802
+            return str(self.msg).format(self.args)
+
+    record = Braces("library", logging.WARNING, "a.py", 1, "{} apples", ("five",), None)
+    logging.getLogger("library").handle(record)
+    assert [line["message"] for line in log()] == ["('five',) apples"]

@@ -11,7 +11,10 @@ from enum import Enum
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from my_service.encoding import LINE_LIMIT, TEXT_LIMIT, Encoder, dumps, plain
+from my_service.encoding import plain, plain_errors
+from my_service.known_secrets import find_secrets
+from my_service.lines import LINE_LIMIT, dumps
+from my_service.texts import TEXT_LIMIT
 
 
 class Broken:
@@ -91,10 +94,8 @@ def test_thousands_of_fields_are_cut_to_the_first() -> None:
 
 def test_masked_values_are_known() -> None:
     """A caller can mask them elsewhere too."""
-    encoder = Encoder()
     secrets = [SecretStr("a"), {"x": b"b"}, 1, [["c"]], object()]
-    encoder.plain({"token": secrets, "n": "d", "pwd": None})
-    assert encoder.secrets == {"a", "b", "1", "c"}
+    assert find_secrets({"token": secrets, "n": "d", "pwd": None}) == ({"a", "b", "1", "c"}, True)
 
 
 def test_the_text_of_an_object_is_without_its_secrets() -> None:
@@ -108,3 +109,14 @@ def test_the_text_of_an_object_is_without_its_secrets() -> None:
             return f"<{self.user} {self.password}>"
 
     assert plain([Connection()]) == ["<ann ***>"]
+
+
+def test_a_secret_is_masked_in_the_error_of_another_field() -> None:
+    """A validator of the whole body may quote what only its input names as secret."""
+    body = {"user": "ann", "password": "hunter2x"}
+    message = "Value error, ann cannot have hunter2x"
+    [error] = plain_errors(
+        [{"type": "value_error", "loc": ("body",), "msg": message, "input": body}]
+    )
+    assert error["msg"] == "Value error, ann cannot have ***"
+    assert error["input"] == {"user": "ann", "password": "***"}

@@ -22,7 +22,7 @@ from loguru import logger
 from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr
 
 from my_service.capture import InterceptHandler
-from my_service.encoding import LINE_LIMIT
+from my_service.lines import LINE_LIMIT
 from my_service.logging import RESERVED, bind_request
 
 

@@ -14,7 +14,7 @@ from loguru import logger
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 from pydantic_settings import SettingsConfigDict
 
-from my_service import redaction
+from my_service import secret_names, texts
 from my_service.capture import _show_warning
 from my_service.config import EnvironmentSettings
 from my_service.exception_handlers import add_exception_handlers
@@ -67,15 +67,15 @@ def text(plant: Plant) -> Plant:
 @pytest.fixture(autouse=True)
 def redact_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """`session_id` is secret because REDACT says so."""
-    monkeypatch.setattr(redaction, "SECRET_ENDINGS", {*redaction.SECRET_ENDINGS})
-    redaction.add_secret_names(["session_id"])
+    monkeypatch.setattr(secret_names, "SECRET_ENDINGS", {*secret_names.SECRET_ENDINGS})
+    texts.add_secret_names(["session_id"])
 
 
 @pytest.fixture(autouse=True, scope="module")
 def forget() -> Iterator[None]:
     """What REDACT added is gone in the end."""
     yield
-    redaction.add_secret_names([])
+    texts.add_secret_names([])
 
 
 def identifier(name: str) -> str:

@@ -3,13 +3,14 @@
 import pytest
 from loguru import logger
 
-from my_service.redaction import is_secret, redact
+from my_service.redaction import redact
+from my_service.secret_names import is_secret
 from my_service.source_masking import mask_source
 from tests.conftest import Log
 
 NAMES = """
 max_tokens token_count tokenizer tokens token_type secretary secret_santa secrets author authors
-authority authorized authorization_url cookie_policy cookies cookie_consent passwordless passport
+authority authorized authorization_url cookie_policy cookie_consent passwordless passport
 passenger compass bypass passed pass passage passive key keys keyboard monkey api_keys key_id
 primary_key foreign_key public_key partition_key sort_key keyword apikeys_count dsn_count dsname
 credentialed credential_count pwd_length spwd username user_id email name id uuid
@@ -21,6 +22,10 @@ cookie_jar cookie_domain cookie_name dsn_format credential_type authorization_se
 api_version api_key_count access_level access_log private private_channel secretly
 tokenization detokenize retoken_all accounts addresses articles baskets cards clients events
 secretion tokenized cooked hostname database table column row index offset limit page cursor
+tokens_used token_limit_reached tokenizer_name is_authorized authorized_by cookies_enabled dsn_scheme
+pwd_hint_count dsn_host cookie_count secret_length secret_count secrets_rotated credentials_count key_rotation api_key_id access_keys
+private_keys passwords_checked bypassed compassion keystone tokens_per_second
+items[name] filter[author] user[email] sort[] page[limit] x[token_count]
 """.split()
 
 TEXTS = """
@@ -84,6 +89,67 @@ x: int = 5
 <Task pending name='Task-1' coro=<main() running at app.py:5>>
 select by name: ann; sort: asc
 ok
+event=password_changed user=bob status=200
+path=/login/password status=200 elapsed=0.1
+password attempts: 3
+token expired: yes, user: ann
+secret santa: 24 people
+the cookie jar: empty
+reset password for user=ann from ip=203.0.113.9
+http://[::1]:8000/@ann
+http://[::1]:8000
+https://example.com:8443
+see http://localhost:8000.
+(http://localhost:8000/health)
+http://localhost:{port}/health
+kafka://a.example:9092,b.example:9092
+https://github.com/@ann/status?page=2
+https://example.com/users?email=b@other.example
+{"msg":"see https://example.com:80","mail":"ann@example.com"}
+{"fields": ["password", "email", "age"]}
+required: ['token', 'name', 'id']
+('password', 'email', 'age')
+--tokens 5 --verbose
+--max-tokens 5
+Usage: run [--port PORT] [--host HOST]
+it's ann's: 'quoted' and "quoted"
+{"log": "it's done", "n": 1}
+<p class="a">text: x</p>
+a=b&c=d&e=f
+q=caf%C3%A9&lang=fr
+SELECT name, email FROM users WHERE token_count = 5
+1 validation error for Item\nname\n  Field required [type=missing, input_value={'a': 1}, input_type=dict]
+-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----
+-----BEGIN PUBLIC KEY-----\nabc\n-----END PUBLIC KEY-----
+[{"name": "DB_HOST", "value": "db.example.com"}]
+- name: LOG_LEVEL value: INFO
+key: ann, value: 5
+get_token(user)
+check_tokens("a", "b")
+tokenize('a b')
+status: Bearer of bad news
+100%
+50%2 of it
+%41 encoded
+%zz not encoded
+C:\\new\\tokens\\passport.txt
+\\\\server\\share: x
+a\\nb: c
+{"a": "b\\nname: c"}
+x[0][1]=y
+items[$gt]=5
+filter[name]=ann
+~/.ssh/config: ok
+key=value; other=value
+Set-Cookie-Policy: strict
+cookie consent: given
+Authorization failed
+authorization server: up
+api keys: 5 active
+private: yes
+access: granted
+secrets rotated: 5
+dsn count: 2
 """.strip().splitlines()
 
 SOURCES = """
@@ -97,13 +163,16 @@ cookie_policy = {"same_site": "lax"}
 return password == other.password
 secrets.compare_digest(password, given)
 log.info("password changed for %s", user)
+if token is None: raise ValueError("no token")
+columns = {"password": password, "email": "ann@example.com"}
+print("tokens", "a", 12345)
 def login(user: str, password: str) -> bool: ...
 """.strip().splitlines()
 
 
 def test_there_are_enough() -> None:
-    """Two hundred harmless names and texts are looked at."""
-    assert len(NAMES) + len(TEXTS) + len(SOURCES) >= 200
+    """Three hundred harmless names and texts are looked at."""
+    assert len(NAMES) + len(TEXTS) + len(SOURCES) >= 300
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,9 +13,9 @@ from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoin
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from my_service.encoding import TEXT_LIMIT
 from my_service.logging import bind_request
 from my_service.middleware import RequestLog, Service, in_progress
+from my_service.texts import TEXT_LIMIT
 from tests.conftest import Log, connect
 
 from .asgi import DISCONNECT, END, START, Server, call, given_up, http

@@ -111,3 +111,9 @@ def test_an_object_in_a_message_shows_no_secret(log: Log) -> None:
     logger.info(connection)
     logger.info("{a} {} {a!s}", connection, a=connection)
     assert [line["message"] for line in log()] == ["<ann ***>", "<ann ***> <ann ***> <ann ***>"]
+
+
+def test_representations_of_exceptions(log: Log) -> None:
+    """`{error!r}` shows the class and the text of an exception."""
+    logger.warning("{error!r}", error=LookupError("gone"))
+    assert log()[0]["message"] == "LookupError(gone)"

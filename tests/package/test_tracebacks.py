@@ -149,3 +149,13 @@ def test_secrets_that_are_written_into_the_source_are_masked(tmp_path: Path) -> 
     text = format_exception(caught.value)
     assert "call(user='ann', api_key='***')" in text
     assert "k-123456" not in text
+
+
+def test_syntax_errors_show_where_they_are() -> None:
+    """The line and the place in it, as Python shows them."""
+    try:
+        compile("a = 1 +\n", "own.py", "exec")
+    except SyntaxError as error:
+        text = format_exception(error)
+    assert 'File "own.py", line 1' in text
+    assert text.endswith("SyntaxError: invalid syntax")

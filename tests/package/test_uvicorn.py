@@ -1,6 +1,7 @@
 """Another server: the request log, the ids and one line per request hold under it too."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -101,3 +102,14 @@ def test_a_handshake_that_is_refused(service: Service) -> None:
     response = caught.value.response
     line = service.wait_for("log websocket", request_id=response.headers["x-request-id"])
     assert response.status_code == line["status_code"] == 403
+
+
+def test_its_own_lines_are_in_the_log(tmp_path: Path) -> None:
+    """With the configuration of logging that uvicorn has by itself; its access log is masked."""
+    program = PROGRAM.replace(", log_config=None, access_log=False", "")
+    with serve(tmp_path, "-c", program) as service:
+        service.get("/hello?token=hunter2")
+        service.wait_until(lambda: "hello?token=***" in " ".join(service.messages()))
+        service.stop()
+        assert "Application shutdown complete." in service.messages()
+        assert "hunter2" not in str(service.lines)

@@ -1,0 +1,160 @@
+"""The secrets that a value holds under secret names, wherever in it: to mask them in other texts."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import islice
+from types import MemberDescriptorType
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
+
+from .own_code import is_library_class
+from .secret_names import is_secret
+from .texts import READ_LIMIT, to_text
+
+VALUE_LIMIT = 1_000  # looked at in one search
+SECRET_LIMIT = 100
+ITEM_LIMIT = 100
+
+_WITHOUT_PARTS = frozenset({str, bytes, bytearray, int, float, bool, complex, type(None), type})
+
+Members = Iterable[tuple[object, object]]
+
+
+class Found(NamedTuple):
+    """The secrets that were found, and whether all of the value was looked at."""
+
+    secrets: set[str]
+    complete: bool
+
+
+def find_secrets(*values: object) -> Found:
+    """Return the texts that `values` hold under secret names, in objects inside of objects too.
+
+    Objects of libraries are looked into only where they are one of `values`: they lead to everything
+    else. No property and no `__repr__` is run.
+    """
+    secrets: set[str] = set()
+    complete = True
+    seen: set[int] = set()
+    given = {id(value) for value in values}
+    left = VALUE_LIMIT
+    waiting: list[object] = [*values]
+    while waiting and left > 0:
+        value = waiting.pop()
+        if type(value) in _WITHOUT_PARTS or id(value) in seen:
+            continue
+        seen.add(id(value))
+        taken = list(islice(_members(value, id(value) in given), ITEM_LIMIT + 1))
+        complete = complete and len(taken) <= ITEM_LIMIT
+        left -= len(taken)
+        for name, member in taken[:ITEM_LIMIT]:
+            if name is not None and is_secret(name_text(name)):
+                secrets.update(islice(texts_of(member), SECRET_LIMIT))
+            else:
+                waiting.append(member)
+    complete = complete and not waiting and len(secrets) <= SECRET_LIMIT
+    return Found(set(islice(secrets, SECRET_LIMIT)), complete)
+
+
+def name_text(name: object) -> str:
+    """Return the text of a name, of bytes too."""
+    if type(name) is str:
+        return name
+    return name[-128:].decode("latin-1") if isinstance(name, bytes) else to_text(name)
+
+
+def texts_of(value: object, levels: int = 4) -> Iterator[str]:
+    """Yield the texts that a secret consists of, each cut at `READ_LIMIT`."""
+    if isinstance(value, SecretStr | SecretBytes | Secret):
+        value = value.get_secret_value()
+    if isinstance(value, bytes | bytearray):
+        value = bytes(value[:READ_LIMIT]).decode("utf-8", "backslashreplace")
+    if isinstance(value, str | int | float) and value is not True and value is not False:
+        yield to_text(value)[:READ_LIMIT]
+    elif levels and isinstance(value, Mapping | list | tuple | set | frozenset):
+        parts = value.values() if isinstance(value, Mapping) else value
+        for part in islice(parts, ITEM_LIMIT):
+            yield from texts_of(part, levels - 1)
+
+
+def fields_of(value: object) -> Mapping[Any, object] | None:
+    """Return the named values of a mapping, model, data class or named tuple, else None."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, BaseModel):
+        return {**value.__dict__, **(value.__pydantic_extra__ or {})}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        own = [field.name for field in dataclasses.fields(value)]
+        return {name: getattr(value, name) for name in own if hasattr(value, name)}
+    if isinstance(value, tuple) and (names := getattr(value, "_fields", None)):
+        return dict(zip(names, value, strict=True))
+    return None
+
+
+def secret_by_content(fields: Mapping[Any, object]) -> frozenset[str]:
+    """Return the keys whose values are secret because of what stands under other keys.
+
+    `{"name": "DB_PASSWORD", "value": …}`, and pydantic's `{"loc": ("password",), "input": …}`.
+    """
+    if "value" in fields:
+        labels = (fields.get(label) for label in ("name", "key", "header", "field", "variable"))
+        if any(isinstance(name, str | bytes) and is_secret(name_text(name)) for name in labels):
+            return frozenset({"value"})
+    if "loc" in fields and "type" in fields and is_secret_place(fields["loc"]):
+        return frozenset({"msg", "input", "ctx"})
+    return frozenset()
+
+
+def is_secret_place(place: object) -> bool:
+    """Return whether the `loc` of a validation error leads to a secret."""
+    return isinstance(place, tuple | list) and any(
+        isinstance(part, str) and is_secret(part) for part in place[:ITEM_LIMIT]
+    )
+
+
+def is_pair(items: list[Any] | tuple[Any, ...]) -> bool:
+    """Return whether these could be a header: a name and its value."""
+    return len(items) == 2 and isinstance(items[0], str | bytes)
+
+
+def _members(value: object, is_given: bool) -> Members:
+    try:
+        fields = fields_of(value)
+        if fields is not None:
+            return _named_members(fields)
+        if isinstance(value, list | tuple) and is_pair(value):
+            return [(None, value[0]), (value[0], value[1])]
+        if isinstance(value, list | tuple | set | frozenset):
+            return ((None, item) for item in value)
+        kind: Any = type(value)
+        return _attributes(value) if is_given or not is_library_class(kind) else ()
+    except Exception:  # a value that does not let itself be looked at
+        return ()
+
+
+def _named_members(fields: Mapping[Any, object]) -> Members:
+    if not (secret := secret_by_content(fields)):
+        return fields.items()
+    items = islice(fields.items(), ITEM_LIMIT + 1)
+    return [("secret" if name in secret else name, value) for name, value in items]
+
+
+def _attributes(value: object) -> Members:
+    """Return the attributes of an object, those in `__slots__` included."""
+    attributes = getattr(value, "__dict__", None)
+    found = list(islice(attributes.items(), ITEM_LIMIT + 1)) if type(attributes) is dict else []
+    kind: Any = type(value)
+    for name, slot in _slots(kind):
+        try:
+            found.append((name, slot.__get__(value)))
+        except AttributeError:  # not set
+            continue
+    return found
+
+
+@lru_cache(maxsize=256)
+def _slots(kind: type[Any]) -> list[tuple[str, MemberDescriptorType]]:
+    members = (item for base in kind.__mro__ for item in vars(base).items())
+    return [(name, slot) for name, slot in members if isinstance(slot, MemberDescriptorType)]

@@ -1,0 +1,74 @@
+"""Whatever Loguru is told, the line of a request goes where every other line goes."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from loguru import logger
+
+from my_service import logging as service_logging
+from my_service.middleware import Service
+from tests.conftest import Log, connect
+
+app = Service()
+
+
+@app.get("/")
+async def root() -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Loguru as it was."""
+    yield
+    logger.remove()
+    logger.configure(extra={}, patcher=lambda _: None, activation=[("my_service", True)])
+    logger._core.patcher = None  # type: ignore[attr-defined]
+    logger._core.activation_list.clear()  # type: ignore[attr-defined]
+    logger._core.enabled.clear()  # type: ignore[attr-defined]
+    service_logging.init(level="DEBUG")
+
+
+async def ask() -> None:
+    """Send a request and log a line beside it."""
+    logger.info("beside")
+    async with connect(app) as client:
+        await client.get("/")
+
+
+async def test_another_sink(log: Log) -> None:
+    """After `logger.remove()` and `logger.add(…)` both lines are there and nowhere else."""
+    written: list[str] = []
+    logger.remove()
+    logger.add(lambda message: written.append(message.record["message"]))
+    await ask()
+    assert written == ["beside", "log request"]
+    assert log() == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: logger.configure(extra={"region": "eu"}),
+        lambda: logger.configure(patcher=lambda record: record["extra"].update(region="eu")),
+    ],
+    ids=["extra", "patcher"],
+)
+async def test_configured_fields(change: Callable[[], object], log: Log) -> None:
+    """What `logger.configure` adds to records stands in both lines."""
+    change()
+    await ask()
+    assert [line["region"] for line in log()] == ["eu", "eu"]
+
+
+async def test_contextualized_fields(log: Log) -> None:
+    """What `logger.contextualize` adds around the application stands in both lines."""
+    with logger.contextualize(region="eu"):
+        await ask()
+    assert [line["region"] for line in log()] == ["eu", "eu"]
+
+
+async def test_disabled_packages(log: Log) -> None:
+    """`logger.disable` of the package silences the request line, as it does the package's others."""
+    logger.disable("my_service")
+    await ask()
+    assert [line["message"] for line in log()] == ["beside"]
