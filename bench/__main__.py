@@ -99,7 +99,8 @@ class Bench:
 
     def hostile(self) -> Figures:
         """CPU time of masking texts that make careless patterns explode."""
-        return self._run("service", "bench.hostile")
+        figures: Figures = self._run("service", "bench.hostile")
+        return figures
 
     def _run(self, name: str, *module: str) -> Any:
         with (self.folder / "log").open("w") as log:
