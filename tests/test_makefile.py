@@ -31,8 +31,8 @@ def make_new(clone: Path, home: Path, *arguments: str) -> subprocess.CompletedPr
 
 def test_every_target_is_explained() -> None:
     """A comment stands above each target, and `make help` shows all of them."""
-    targets = re.findall(r"^([a-z0-9]+):", MAKEFILE, re.MULTILINE)
-    explained = re.findall(r"^# .+\n([a-z0-9]+):", MAKEFILE, re.MULTILINE)
+    targets = re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE)
+    explained = re.findall(r"^# .+\n([a-z0-9-]+):", MAKEFILE, re.MULTILINE)
     assert explained == targets
     shown = run("make", "help", cwd=TEMPLATE).stdout.splitlines()
     assert [line.split()[1] for line in shown] == targets

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from loguru import logger
 
 from .encoding import Shown, masked_text
+from .secret_names import MASK, is_secret
 from .texts import to_text
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class InterceptHandler(logging.Handler):
         except Exception:  # a format that does not fit its arguments
             message = f"{masked_text(record.msg)} {masked_text(record.args)}"
         fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        error = record.exc_info[1] if record.exc_info else None
+        error = record.exc_info[1] if len(record.exc_info or ()) > 1 else None  # type: ignore[index]
         source = _source(record.pathname, record.funcName, record.lineno)
         source.opt(exception=error).bind(**fields).log(_level(record), message)
 
@@ -103,9 +104,14 @@ def _message(record: logging.LogRecord) -> str:
     if not record.args:
         return masked_text(record.msg)
     message, args = to_text(record.msg), record.args
-    if isinstance(args, Mapping):
-        return message % {name: _argument(value) for name, value in args.items()}
-    return message % tuple(map(_argument, args))
+    return message % (_Named(args) if isinstance(args, Mapping) else tuple(map(_argument, args)))
+
+
+class _Named(Shown):
+    """Arguments that a format takes by their names."""
+
+    def __getitem__(self, name: str) -> object:
+        return MASK if is_secret(name) else _argument(self.value[name])
 
 
 def _argument(value: object) -> object:

@@ -24,11 +24,12 @@ from .known_secrets import (
     name_text,
     secret_by_content,
 )
-from .redaction import scrub
+from .scrubbing import scrub
 from .secret_names import MASK, is_secret
-from .texts import READ_LIMIT, Masked, clean, clean_beginning, cut, encodable, to_text
+from .texts import READ_LIMIT, Masked, class_name, clean, clean_beginning, cut, encodable, to_text
 
 DEPTH_LIMIT = 10
+CHARACTER_LIMIT = 32_000  # of all texts in one walk
 NAME_LIMIT = 128
 
 _INTEGERS = range(-(2**63), 2**64)
@@ -104,7 +105,7 @@ def _text_of_arguments(error: BaseException) -> str:
 class Shown:
     """A value whose text is bounded and masked, inside of a text that Python makes."""
 
-    def __init__(self, value: object) -> None:
+    def __init__(self, value: Any) -> None:
         self.value = value
 
     def __str__(self) -> str:
@@ -178,20 +179,24 @@ class Encoder:
 
     def __init__(self) -> None:
         self._values_left = VALUE_LIMIT
+        self._characters_left = CHARACTER_LIMIT
         self._parents: list[int] = []
 
     def plain(self, value: object) -> Any:
         """Return `value` as dict, list, str, int, float, bool or None, with secrets masked."""
         if value is None or value is True or value is False:
             return value
-        if type(value) is str:
-            return clean(value)
         try:
-            return self._scalar(value)
+            shown = self._scalar(value)
         except Exception:
-            return clean(to_text(value))
+            shown = clean(to_text(value))
+        if type(shown) is str:
+            self._characters_left -= len(shown)
+        return shown
 
     def _scalar(self, value: object) -> Any:
+        if self._characters_left < 0:
+            return f"<not shown: {class_name(value)}>"
         if isinstance(value, Enum):
             return self.plain(value.value)
         if isinstance(value, str):
@@ -249,6 +254,8 @@ class Encoder:
         return result
 
     def _item(self, name: str, value: object) -> Any:
+        if name == "netloc" and isinstance(value, str):  # of a URL that was split
+            return clean(f"://{value}")[3:]
         return self.plain(value) if value is None or not is_secret(name) else MASK
 
     def _first(self, items: Iterable[Any]) -> list[Any]:

@@ -1,6 +1,8 @@
 """The secrets that a value holds under secret names, wherever in it: to mask them in other texts."""
 
 import dataclasses
+import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
@@ -16,6 +18,10 @@ from .texts import READ_LIMIT, to_text
 VALUE_LIMIT = 1_000  # looked at in one search
 SECRET_LIMIT = 100
 ITEM_LIMIT = 100
+PART_LIMIT = 8  # characters; shorter parts of a secret are ordinary words
+
+_SEPARATORS = re.compile(r"[\s;,]+")
+_CREDENTIALS = re.compile(r"://[^\s/?#:@]{0,256}:(?P<password>[^\s/?#@]{4,256})@")
 
 _WITHOUT_PARTS = frozenset({str, bytes, bytearray, int, float, bool, complex, type(None), type})
 
@@ -35,27 +41,56 @@ def find_secrets(*values: object) -> Found:
     Objects of libraries are looked into only where they are one of `values`: they lead to everything
     else. No property and no `__repr__` is run.
     """
-    secrets: set[str] = set()
-    complete = True
-    seen: set[int] = set()
-    given = {id(value) for value in values}
-    left = VALUE_LIMIT
-    waiting: list[object] = [*values]
-    while waiting and left > 0:
-        value = waiting.pop()
-        if type(value) in _WITHOUT_PARTS or id(value) in seen:
-            continue
-        seen.add(id(value))
-        taken = list(islice(_members(value, id(value) in given), ITEM_LIMIT + 1))
-        complete = complete and len(taken) <= ITEM_LIMIT
-        left -= len(taken)
+    search = _Search({id(value) for value in values})
+    waiting = deque(values)
+    # The outer ones first: a large value does not hide the others.
+    while waiting and search.left > 0:
+        waiting.extend(search.look_into(waiting.popleft()))
+    complete = search.complete and not waiting and len(search.secrets) <= SECRET_LIMIT
+    return Found(set(islice(search.secrets, SECRET_LIMIT)), complete)
+
+
+class _Search:
+    """One search: what was found, and how much may still be looked at."""
+
+    def __init__(self, given: set[int]) -> None:
+        self.secrets: set[str] = set()
+        self.complete = True
+        self.left = VALUE_LIMIT
+        self._given = given
+        self._seen: set[int] = set()
+
+    def look_into(self, value: object) -> Iterator[object]:
+        """Keep what `value` holds under secret names, and yield what else it holds."""
+        if type(value) in _WITHOUT_PARTS or id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        taken = list(islice(_members(value, id(value) in self._given), ITEM_LIMIT + 1))
+        self.complete = self.complete and len(taken) <= ITEM_LIMIT
+        self.left -= len(taken)
         for name, member in taken[:ITEM_LIMIT]:
-            if name is not None and is_secret(name_text(name)):
-                secrets.update(islice(texts_of(member), SECRET_LIMIT))
+            is_named = name is not None and is_secret(name_text(name))
+            if is_named or isinstance(member, SecretStr | SecretBytes | Secret):
+                self._keep(member)
             else:
-                waiting.append(member)
-    complete = complete and not waiting and len(secrets) <= SECRET_LIMIT
-    return Found(set(islice(secrets, SECRET_LIMIT)), complete)
+                yield member
+
+    def _keep(self, value: object) -> None:
+        texts = list(islice(texts_of(value), SECRET_LIMIT))
+        self.left -= len(texts)
+        for text in texts:
+            self.secrets.add(text)
+            self.secrets.update(_parts(text))
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """Yield what is secret by itself: a token behind its scheme, cookies, the password of a URL."""
+    for part in _SEPARATORS.split(secret[:READ_LIMIT], maxsplit=SECRET_LIMIT):
+        value = part.rpartition("=")[2] if "=" in part.rstrip("=") else part
+        if len(value) >= PART_LIMIT and value != secret:
+            yield value
+    if credentials := _CREDENTIALS.search(secret[:READ_LIMIT]):
+        yield credentials["password"]
 
 
 def name_text(name: object) -> str:
@@ -65,18 +100,21 @@ def name_text(name: object) -> str:
     return name[-128:].decode("latin-1") if isinstance(name, bytes) else to_text(name)
 
 
-def texts_of(value: object, levels: int = 4) -> Iterator[str]:
+def texts_of(value: object) -> Iterator[str]:
     """Yield the texts that a secret consists of, each cut at `READ_LIMIT`."""
-    if isinstance(value, SecretStr | SecretBytes | Secret):
-        value = value.get_secret_value()
-    if isinstance(value, bytes | bytearray):
-        value = bytes(value[:READ_LIMIT]).decode("utf-8", "backslashreplace")
-    if isinstance(value, str | int | float) and value is not True and value is not False:
-        yield to_text(value)[:READ_LIMIT]
-    elif levels and isinstance(value, Mapping | list | tuple | set | frozenset):
-        parts = value.values() if isinstance(value, Mapping) else value
-        for part in islice(parts, ITEM_LIMIT):
-            yield from texts_of(part, levels - 1)
+    waiting, looks = [value], VALUE_LIMIT
+    while waiting and looks > 0:
+        looks -= 1
+        part = waiting.pop()
+        if isinstance(part, SecretStr | SecretBytes | Secret):
+            part = part.get_secret_value()
+        if isinstance(part, bytes | bytearray):
+            part = bytes(part[:READ_LIMIT]).decode("utf-8", "backslashreplace")
+        if isinstance(part, str | int | float) and part is not True and part is not False:
+            yield to_text(part)[:READ_LIMIT]
+        elif isinstance(part, Mapping | list | tuple | set | frozenset):
+            items = part.values() if isinstance(part, Mapping) else part
+            waiting.extend(islice(items, min(ITEM_LIMIT, looks)))
 
 
 def fields_of(value: object) -> Mapping[Any, object] | None:

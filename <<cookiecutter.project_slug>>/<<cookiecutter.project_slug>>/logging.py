@@ -18,7 +18,7 @@ from .context import current_request
 from .encoding import key_text, plain_item, unused_name
 from .lines import dumps
 from .stream import Stream
-from .texts import clean
+from .texts import class_name, clean
 from .timestamps import rfc3339
 from .tracebacks import format_exception
 
@@ -173,12 +173,19 @@ def _write_record(record: Record) -> bool:
     fields = _fields(record["time"], level, message, source, record["extra"])
     error = record["exception"].value if record["exception"] else None
     if error is not None and issubclass(type(error), BaseException):
-        fields["exception"] = format_exception(error)
+        fields["exception"] = _exception_text(error)
     line = dumps(fields)
     cast(dict[str, Any], record)["json"] = line
     _write(line)
     safe_calls.mark_written()
     return False
+
+
+def _exception_text(error: BaseException) -> str:
+    try:
+        return format_exception(error)
+    except Exception:  # one whose own attributes raise
+        return f"<unprintable {class_name(error)}>"
 
 
 def _ignore(message: Message) -> None:

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from loguru._logger import Logger
 
 from .encoding import masked_text, plain
 from .known_secrets import find_secrets
-from .redaction import scrub
+from .scrubbing import scrub
 from .secret_names import MASK, is_secret
 from .texts import READ_LIMIT, to_text
 
@@ -67,6 +67,9 @@ def _log(
 ) -> None:
     exception, depth, record, lazy, colors, raw, capture, patchers, extra = options
     records: list[Record] = []
+    is_final = record or colors or not (args or kwargs)
+    if is_final and (args or kwargs):  # Loguru itself fills the message in
+        patchers = [*patchers, _scrub_message]
     patchers = [*patchers, records.append] if listeners else patchers
     written: list[bool] = []
     token = _written.set(written)
@@ -76,7 +79,6 @@ def _log(
             kwargs = {name: partial(_evaluate, argument) for name, argument in kwargs.items()}
         if type(message) is not str:
             message = masked_text(message)
-        is_final = record or colors or not (args or kwargs)
         template = message if is_final else _Template(message)
         # One frame deeper than Loguru expects: this one.
         options = (exception, depth + 1, record, lazy, colors, raw, capture, patchers, extra)
@@ -97,10 +99,18 @@ def _log_failed(logger: Any, options: Any, error: Exception, message: str, field
     kept = exception if issubclass(type(exception), BaseException) else None
     # Of the patchers only our own: another may be what failed.
     patchers = patchers[-1:] if listeners else ()
-    plain = (kept, depth + 1, False, False, False, False, True, patchers, extra)
     fields = {**fields, "log_error": f"{type(error).__name__}: {to_text(error)}"}
-    with suppress(Exception):  # a handler of the user's that raises again
-        _loguru_log(logger, "ERROR", False, plain, _Template(message), (), fields)
+    for exception in (kept, None) if kept is not None else (None,):
+        plain = (exception, depth + 1, False, False, False, False, True, patchers, extra)
+        with suppress(Exception):  # a handler of the user's, or an exception, that raises again
+            _loguru_log(logger, "ERROR", False, plain, _Template(message), (), fields)
+        if _written.get():
+            break
+
+
+def _scrub_message(record: Record) -> None:
+    secrets = find_secrets(record["extra"]).secrets
+    cast(dict[str, Any], record)["message"] = scrub(record["message"], secrets)
 
 
 def _evaluate(argument: Any) -> Any:

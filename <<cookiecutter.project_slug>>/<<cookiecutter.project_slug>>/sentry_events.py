@@ -251,7 +251,7 @@ def with_plain_parts(event: Event) -> Event:
 
 
 def masked_attributes(telemetry: Any) -> Any:
-    """Return a metric or a log of the SDK without the secrets among its attributes."""
+    """Return what the SDK measured or logged without the secrets among its attributes."""
     return {**telemetry, "attributes": plain(telemetry.get("attributes", {}))}
 
 

@@ -16,6 +16,7 @@ _STRING = re.compile(
 # From Python 3.12 on an f-string is several tokens, before that it is one.
 _MIDDLE = getattr(tokenize, "FSTRING_MIDDLE", -1)
 _MASKED = repr(MASK)
+_FRAGMENT_ERRORS = (tokenize.TokenError, SyntaxError)
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _COMPARISONS = ("==", "!=", "<=", ">=")
 
@@ -30,7 +31,7 @@ def mask_source(source: str) -> str:
     lines = source.splitlines()
     try:
         tokens = [*tokenize.generate_tokens(io.StringIO(source).readline)]
-    except (tokenize.TokenError, SyntaxError):  # a fragment
+    except _FRAGMENT_ERRORS:
         return redact("\n".join(lines))
     # From the end, so that a replacement does not move those before it.
     for token, text in reversed([*_replacements(tokens)]):

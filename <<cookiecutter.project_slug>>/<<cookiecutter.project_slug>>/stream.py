@@ -14,6 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock, Thread
 
 BACKLOG_LIMIT = 4 * 1024 * 1024
@@ -51,6 +52,8 @@ class Stream:
         try:
             fd = stream.fileno()
         except Exception:  # closed, None, or a stand-in without a descriptor
+            fd = -1
+        if type(fd) is not int or fd < 0:
             _write_text(stream, line)
             return
         self._new.append((fd, line))
@@ -70,9 +73,19 @@ class Stream:
             self._keep(line)
             return
         self._watch(fd)
+        # A backlog without its thread: there was none to be had.
+        while self._backlog and line:
+            self._backlog_size -= len(self._backlog[0])
+            rest = self._write_now(self._backlog.popleft())
+            if rest:
+                self._backlog.appendleft(rest)
+                self._backlog_size += len(rest)
+                self._keep(line)
+                line = b""
         rest = self._write_now(line)
         if rest:
             self._keep(rest)
+        if self._backlog:
             self._start_drain()
 
     def flush(self, timeout: float) -> None:
@@ -83,9 +96,9 @@ class Stream:
 
     def _watch(self, fd: int) -> None:
         if fd != self._fd:
-            self._poll = select.poll()
-            self._poll.register(fd, select.POLLOUT)
-            self._fd = fd
+            poll = select.poll()
+            poll.register(fd, select.POLLOUT)
+            self._poll, self._fd = poll, fd
 
     def _write_now(self, line: bytes) -> bytes:
         """Write what the descriptor takes without blocking; return the rest."""
@@ -117,10 +130,8 @@ class Stream:
         self._drain = Thread(target=self._run, name="log-drain", daemon=True)
         try:
             self._drain.start()
-        except RuntimeError:  # the interpreter is about to end
+        except RuntimeError:  # the interpreter is about to end, or there are too many threads
             self._drain = None
-            self._backlog.clear()
-            self._backlog_size = 0
 
     def _run(self) -> None:
         """Write the backlog, and tell how many lines did not fit into it."""
@@ -148,7 +159,8 @@ class Stream:
             with self._lock:
                 dropped, self._dropped = self._dropped, 0
             self._take_new()
-            self._on_dropped(dropped)
+            with suppress(Exception):  # the thread goes on, whatever a listener does
+                self._on_dropped(dropped)
 
 
 def _write_text(stream: object, line: bytes) -> None:

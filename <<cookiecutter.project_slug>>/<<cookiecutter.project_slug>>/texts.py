@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import lru_cache
 
-from .redaction import redact, redact_target, scrub
+from .redaction import redact, redact_target
+from .scrubbing import scrub
 from .secret_names import MASK, add_names
 
 TEXT_LIMIT = 4_000
@@ -16,18 +17,24 @@ _SHORT = 256
 _in_text: ContextVar[bool] = ContextVar("in_text", default=False)
 
 
+def class_name(value: object) -> str:
+    """Return the name of a value's class, whatever its metaclass does."""
+    name: str = type.__dict__["__qualname__"].__get__(type(value))
+    return name
+
+
 def to_text(value: object) -> str:
     """Return `str(value)` for any value, however broken its `__str__` is."""
     if type(value) is str:
         return value
     if _in_text.get():
         # A `__str__` that logs the object itself would never end.
-        return f"<{type(value).__qualname__}>"
+        return f"<{class_name(value)}>"
     token = _in_text.set(True)
     try:
         return str.__str__(str(value))
     except Exception:
-        return f"<unprintable {type(value).__qualname__}>"
+        return f"<unprintable {class_name(value)}>"
     finally:
         _in_text.reset(token)
 

@@ -19,7 +19,7 @@ from stackprinter.source_inspection import annotate
 from .encoding import described, exception_text, plain_item
 from .known_secrets import find_secrets
 from .own_code import is_library_file
-from .redaction import scrub
+from .scrubbing import scrub
 from .secret_names import MASK
 from .source_masking import mask_source
 from .texts import clean_beginning, cut, encodable, to_text

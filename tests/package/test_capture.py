@@ -338,3 +338,29 @@ def test_records_with_a_format_of_their_own(log: Log) -> None:
     record = Braces("library", logging.WARNING, "a.py", 1, "{} apples", ("five",), None)
     logging.getLogger("library").handle(record)
     assert [line["message"] for line in log()] == ["('five',) apples"]
+
+
+def test_named_arguments_are_masked_and_not_copied(log: Log) -> None:
+    """A mapping gives only what the message names, and no secret."""
+
+    class Endless(dict[str, object]):
+        def __iter__(self) -> Iterator[str]:
+            while True:
+                yield "a"
+
+    library = logging.getLogger("library")
+    library.warning("%(user)s %(token)s", {"user": "ann", "token": "canary"})
+    library.warning("%(user)s", Endless(user="ann"))
+    library.warning("got %s", {"name": "DB_PASSWORD", "value": "canary"})
+    assert [line["message"] for line in log()] == [
+        "ann ***",
+        "ann",
+        "got {'name': 'DB_PASSWORD', 'value': '***'}",
+    ]
+
+
+def test_a_strange_exc_info_does_not_raise(log: Log) -> None:
+    """Whatever is given as `exc_info`, the record has its line."""
+    error: Any = (1,)
+    InterceptHandler().emit(logging.LogRecord("library", 40, "a.py", 1, "m", (), error))
+    assert log()[0]["message"] == "m"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from urllib.parse import urlsplit
 
 import pytest
 from pydantic import BaseModel, SecretStr
@@ -14,6 +15,7 @@ from pydantic import BaseModel, SecretStr
 from my_service.encoding import plain, plain_errors
 from my_service.known_secrets import find_secrets
 from my_service.lines import LINE_LIMIT, dumps
+from my_service.scrubbing import scrub
 from my_service.texts import TEXT_LIMIT
 
 
@@ -120,3 +122,40 @@ def test_a_secret_is_masked_in_the_error_of_another_field() -> None:
     )
     assert error["msg"] == "Value error, ann cannot have ***"
     assert error["input"] == {"user": "ann", "password": "***"}
+
+
+@pytest.mark.parametrize(
+    ("value", "derived"),
+    [
+        ({"authorization": "Bearer canary-1"}, "canary-1"),
+        ({"cookie": "sid=canary-1; b=2"}, "canary-1"),
+        ({"dsn": "postgresql://u:canary-1@h/db"}, "canary-1"),
+        ({"key": SecretStr("canary-1")}, "canary-1"),
+        ({"password": "p/s@canary"}, "p%2Fs%40canary"),
+        ({"password": "p\u00e4ss canary"}, "p\\xe4ss canary"),
+        ({"db": {"password": "canary-1"}, "body": [[n] * 90 for n in range(90)]}, "canary-1"),
+    ],
+)
+def test_parts_of_secrets_are_known(value: object, derived: str) -> None:
+    """What code takes out of a secret, or writes it as, is masked in other texts too."""
+    assert scrub(f"bad {derived}", find_secrets(value).secrets) == "bad ***"
+
+
+def test_large_secrets_are_searched_in_bounded_time() -> None:
+    """Containers in containers under a secret name end the search, which then is not complete."""
+    value: list[object] = []
+    for _ in range(6):
+        value = [value] * 100
+    assert not find_secrets({"token": value, "other": list(range(101))}).complete
+
+
+def test_a_walk_has_a_limit_of_characters() -> None:
+    """Many long texts are not all masked to be thrown away later."""
+    shown = plain([f"{number} " + "a=1 " * 1_000 for number in range(100)])
+    assert shown[0].startswith("0 a=1")
+    assert shown[-1] == "<not shown: str>"
+
+
+def test_a_url_that_was_split() -> None:
+    """The user and the password of `urlsplit` stand in a field of their own."""
+    assert plain(urlsplit("postgres://u:canary@h/db"))["netloc"] == "u:***@h"

@@ -72,10 +72,10 @@ def check(log: str, planted: dict[str, int], what: str) -> None:
 def test_texts(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """What stands behind a secret name in a text is masked, however it is written."""
     planted = {"count": 0}
-    for what, text in texts():
+    for what, text in list(texts())[:: 1 if place is keyword else 11]:
         place(text)
         check(capsys.readouterr().err, planted, what)
-    assert planted.pop("count") > 9_000
+    assert planted.pop("count") > (9_000 if place is keyword else 900)
     assert list(planted) == []
 
 
@@ -83,10 +83,10 @@ def test_texts(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
 def test_objects(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """What an object holds under a secret name is masked, whatever its text tells."""
     planted = {"count": 0}
-    for what, value in objects(NAMES[::3] if place in (raised, local_variable) else NAMES):
+    for what, value in objects(NAMES if place is keyword else NAMES[::7]):
         place(value)
         check(capsys.readouterr().err.replace(__file__, ""), planted, what)
-    assert planted.pop("count") > 2_000
+    assert planted.pop("count") > (6_000 if place is keyword else 900)
     assert list(planted) == []
 
 
@@ -129,7 +129,7 @@ async def test_requests(kind: str, log: Log) -> None:
     value = QUOTED_VALUES[kind][:3_000]
     line = value.replace("\n", " ").replace("\r", " ").encode()
     async with connect(app) as client:
-        for name in NAMES:
+        for name in NAMES[::2]:
             query = f"a=1&{name}={quote_plus(value)}&{name}[$ne]={quote_plus(value)}"
             headers = {b"referer": f"https://ann:pw@host/?{query}".encode()}
             if name not in CAMEL_CASE:  # a server writes names in lower case

@@ -2,7 +2,8 @@
 
 import pytest
 
-from my_service.redaction import redact, scrub
+from my_service.redaction import redact
+from my_service.scrubbing import scrub
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,23 @@ from my_service.redaction import redact, scrub
         ('password = "not closed', 'password = "***'),
         ("Cookie: a=1; b=2\nHost: c", "Cookie: ***\nHost: c"),
         ("token=", "token="),
+        ("token: null, password=None", "token: null, password=None"),
+        (
+            "[{'loc': ('password',), 'msg': 'bad S', 'input': 'S'}, {'loc': ('n',), 'input': 5}]",
+            "[{'loc': ('password',), 'msg': '***', 'input': '***'}, {'loc': ('n',), 'input': 5}]",
+        ),
+        (
+            "{'name': 'DB_PASSWORD', 'type': 'x', 'value': 'S'}",
+            "{'name': 'DB_PASSWORD', 'type': 'x', 'value': '***'}",
+        ),
+        ("Key (id, token)=(1, S) already exists.", "Key (id, token)=(***) already exists."),
+        ("Key (id)=(1) already exists.", "Key (id)=(1) already exists."),
+        ("Invalid token: access_token: S", "Invalid token: access_token: ***"),
+        ("\x1b[36mpassword\x1b[0m=\x1b[35mS\x1b[0m x", "password=*** x"),
+        ("\x1b[36mname\x1b[0m=x", "\x1b[36mname\x1b[0m=x"),
+        ("password: |\n  S\n  T\nhost: b", "password: ***\nhost: b"),
+        ("netloc='u:S@h', x=1", "netloc='u:***@h', x=1"),
+        ("**password**: S", "**password**: ***"),
         ("('token', 'a b'), ('n', 1)", "('token', '***'), ('n', 1)"),
         ("api key: a", "api key: ***"),
         ("https://a:b@c/?u=https://d:e@f", "https://a:***@c/?u=https://d:***@f"),

@@ -1,5 +1,6 @@
 """safe_calls.py"""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ from loguru import logger
 from loguru._logger import Logger
 
 from my_service import safe_calls
+from my_service.capture import InterceptHandler
 from tests.conftest import Log
 
 
@@ -117,3 +119,33 @@ def test_representations_of_exceptions(log: Log) -> None:
     """`{error!r}` shows the class and the text of an exception."""
     logger.warning("{error!r}", error=LookupError("gone"))
     assert log()[0]["message"] == "LookupError(gone)"
+
+
+def test_messages_that_loguru_fills_in_are_masked(log: Log) -> None:
+    """With colours, and with the record as an argument, Loguru formats the message itself."""
+    logger.opt(colors=True).info("<red>{token}</red>", token="canary")
+    logger.bind(token="canary").opt(record=True).info("{record[extra][token]} {}", 1)
+    assert [line["message"] for line in log()] == ["***", "*** 1"]
+
+
+def test_exceptions_that_cannot_be_looked_at(log: Log) -> None:
+    """One whose own attributes raise has its line all the same."""
+
+    class Unprintable(Exception):
+        args = property(lambda self: 1 / 0)
+
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    class Closed(Exception):
+        def __getattribute__(self, name: str) -> object:
+            raise RuntimeError(name)
+
+    for error in (Unprintable(), Closed()):
+        logger.opt(exception=error).error("failed")
+        logger.info(error)
+        record = logging.LogRecord("library", 40, "a.py", 1, error, (), None)
+        InterceptHandler().emit(record)
+        lines = log()
+        assert len(lines) == 3
+        assert lines[0]["message"] == "failed"

@@ -163,18 +163,39 @@ def test_a_descriptor_that_is_not_what_it_says(
     assert pipe.read(13) == b"first\nsecond\n"
 
 
-def test_an_interpreter_that_ends_starts_no_thread(
+def test_without_a_thread_lines_wait_for_the_next(
     pipe: Pipe, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What does not fit into the pipe then is lost, and the log call does not raise."""
+    """Where no thread can be had, what does not fit is written before the lines that follow."""
 
     class NoThread(threading.Thread):
         def start(self) -> None:
-            raise RuntimeError("can't start new thread at interpreter shutdown")
+            raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(stream_module, "Thread", NoThread)
     for _ in range(20):
         stream.write(LINE)
+    received = b""
+    while len(received) < len(LINE) * 20:
+        received += os.read(pipe.reader, 65_536)
+        stream.write(b"next\n")
+    assert received.startswith(LINE * 20)
+    assert not received.removeprefix(LINE * 20).replace(b"next\n", b"")
+
+
+def test_who_is_told_of_dropped_lines_may_fail(pipe: Pipe) -> None:
+    """The backlog is written all the same."""
+
+    def fail(count: int) -> None:
+        raise ValueError(count)
+
+    stream = Stream(fail)
+    for _ in range(BACKLOG_LIMIT // len(LINE) + 50):
+        stream.write(LINE)
+    os.set_blocking(pipe.reader, False)
+    while stream._drain:
+        with suppress(BlockingIOError):
+            os.read(pipe.reader, 65_536)
     assert not stream._backlog
 
 
@@ -193,7 +214,16 @@ def test_a_child_begins_anew(pipe: Pipe, stream: Stream) -> None:
     assert received.replace(b"from the child\n", b"") == LINE * 10
 
 
-@pytest.mark.parametrize("standard_error", [None, io.StringIO(), object()])
+@pytest.mark.parametrize(
+    "standard_error",
+    [
+        None,
+        io.StringIO(),
+        object(),
+        SimpleNamespace(fileno=lambda: None),
+        SimpleNamespace(fileno=lambda: -1),
+    ],
+)
 def test_standard_error_may_be_anything(
     standard_error: object, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,8 @@ from loguru import logger
 from my_service.encoding import plain, plain_errors
 from my_service.known_secrets import find_secrets
 from my_service.lines import dumps
-from my_service.redaction import redact, redact_target, scrub
+from my_service.redaction import redact, redact_target
+from my_service.scrubbing import scrub
 from my_service.texts import clean, clean_target
 from my_service.tracebacks import format_exception
 
