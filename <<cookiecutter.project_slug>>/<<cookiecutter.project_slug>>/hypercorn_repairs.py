@@ -214,7 +214,7 @@ class Http1Connection(H11Protocol):
 
 
 def _has_said_all(descriptor: int) -> bool:
-    """Tell whether the client has closed its direction, whatever is still to be read (on Linux)."""
+    """Return whether the client has closed its direction, even with bytes left to read (on Linux)."""
     poll = select.poll()
     poll.register(descriptor, getattr(select, "POLLRDHUP", 0))
     return bool(poll.poll(0))
@@ -313,7 +313,7 @@ class Http2Connection(H2Protocol):
 
 
 def _is_readable(request: RequestReceived) -> bool:
-    """Tell whether Hypercorn can make a request of it; a CONNECT of others than WebSockets is none."""
+    """Return whether Hypercorn can read the request; of CONNECT it knows only WebSockets."""
     head = {name: value for name, value in request.headers if name.startswith(b":")}
     path, _, _ = head.get(b":path", b"\xff").partition(b"?")
     is_websocket = head.get(b":protocol", b"websocket") == b"websocket"

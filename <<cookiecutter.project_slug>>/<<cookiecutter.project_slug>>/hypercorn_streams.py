@@ -75,7 +75,7 @@ class HttpStream(HTTPStream):
             self._note(CLIENT_LOST)
 
     def _is_lost(self) -> bool:
-        """Tell whether nothing arrives any more; who has closed one direction may still read."""
+        """Return whether the client receives nothing any more; after a half-close it still reads."""
         connection: Any = self.send.__self__.send.__self__  # type: ignore[attr-defined]
         return bool(connection.writer.transport.is_closing())
 
@@ -167,7 +167,7 @@ class Http2Stream(HttpStream):
 def _make_room(put: Any) -> None:
     """Forget what the application has left unread, where that leaves no room for two messages more.
 
-    One is the end; the other can be on its way, and nobody would make room for it.
+    One is the end; the other can be on its way, and would wait for room forever.
     """
     queue: asyncio.Queue[object] = put.__self__
     if queue.qsize() > queue.maxsize - 2:
@@ -180,7 +180,7 @@ async def _forget(message: object) -> None:
 
 
 class ConnectionGone(OSError):
-    """Nobody is left to send to."""
+    """The client cannot receive any more."""
 
     def __init__(self, close_code: int) -> None:
         super().__init__("the connection is closed")
@@ -305,6 +305,6 @@ def _readable(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 def _is_understood(offers: list[str] | None) -> bool:
     try:
         server_extensions_handshake(offers or [], [PerMessageDeflate()])
-    except ValueError:  # a number that is none
+    except ValueError:  # an invalid number
         return False
     return True

@@ -76,7 +76,7 @@ class Port(socket.socket):
         """Accept a connection.
 
         Raises:
-            BlockingIOError: there is none, or it is too early to try again.
+            BlockingIOError: no connection waits, or it is too early to try again.
             PortError: there are no descriptors left.
         """
         now = asyncio.get_running_loop().time()

@@ -5,7 +5,7 @@ lines wait in a backlog of at most `BACKLOG_LIMIT` bytes, which a thread writes 
 does not fit is counted and dropped. When the reader is gone, lines are dropped.
 
 A signal handler or a `__del__` can log while its own thread is in the middle of a line. So writing
-never waits for the lock: a line is put into a queue, and is written by whoever has the lock.
+never waits for the lock: a line is put into a queue, which the holder of the lock empties.
 """
 
 import os

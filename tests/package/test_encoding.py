@@ -159,3 +159,12 @@ def test_a_walk_has_a_limit_of_characters() -> None:
 def test_a_url_that_was_split() -> None:
     """The user and the password of `urlsplit` stand in a field of their own."""
     assert plain(urlsplit("postgres://u:canary@h/db"))["netloc"] == "u:***@h"
+
+
+def test_errors_of_a_large_body_quote_nothing() -> None:
+    """Where not all of a body was searched for secrets, its errors keep their type and place."""
+    body = {"items": list(range(200)), "password": "hunter2x"}
+    [error] = plain_errors(
+        [{"type": "a", "loc": ("n",), "msg": "hunter2x", "input": body}], body=body
+    )
+    assert error == {"type": "a", "loc": ["n"]}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from my_service import secret_names, texts
 from my_service.redaction import redact
 from my_service.scrubbing import scrub
 
@@ -89,3 +90,17 @@ def test_hostile_texts_take_linear_time() -> None:
     """Texts that make naive patterns explode are masked at once, or this test never ends."""
     for part in ("://a:", "a:", "(b'", "token=(", "%41", "a b ", "'", '\\"', "password='"):
         redact(part * 50_000)
+
+
+@pytest.mark.parametrize("name", ["oauth2", "user_oauth2", "iban", "IBAN_2", "customer.iban"])
+def test_names_of_redact(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that REDACT adds is secret with its digits, and so are names that end in its words."""
+    monkeypatch.setattr(secret_names, "SECRET_ENDINGS", {*secret_names.SECRET_ENDINGS})
+    texts.add_secret_names(["oauth2", "iban"])
+    try:
+        assert secret_names.is_secret(name)
+        assert texts.clean(f"{name}=x") == f"{name}=***"
+    finally:
+        monkeypatch.undo()
+        texts.add_secret_names([])
+    assert not secret_names.is_secret(name)
