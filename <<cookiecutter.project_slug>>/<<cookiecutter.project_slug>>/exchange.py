@@ -140,7 +140,7 @@ class HttpExchange:
         self._status = head["status"]
 
     def _finish(self) -> None:
-        self._elapsed = perf_counter() - self._began
+        self._elapsed = seconds_since(self._began)
         if CLIENT_LEFT in self._scope:
             self._disconnected = True
         # Inside an `except` this can be Starlette's 500, and the exception is still to come.
@@ -199,7 +199,7 @@ class HttpExchange:
             "method": scope["method"],
             "status_code": self._status or (500 if error else CLIENT_CLOSED_REQUEST),
             "response_length": self._length,
-            "elapsed": self._elapsed if self._ended else perf_counter() - self._began,
+            "elapsed": self._elapsed if self._ended else seconds_since(self._began),
             "referer": referer,
             "user_agent": user_agent,
         }
@@ -218,6 +218,11 @@ def own_headers(head: Message, request_id: str, elapsed: float) -> list[tuple[by
     return headers
 
 
+def seconds_since(began: float) -> float:
+    """Return the time that has passed since a `perf_counter()`, in seconds with microseconds."""
+    return round(perf_counter() - began, 6)
+
+
 def describe(scope: Scope) -> dict[str, Any]:
     """Return the fields that the lines of requests and of WebSockets share."""
     client = scope.get("client")
@@ -226,7 +231,7 @@ def describe(scope: Scope) -> dict[str, Any]:
     return {
         "remote_ip": client[0] if client else "",
         "schema": scope["scheme"],
-        "protocol": scope["http_version"],
+        "protocol": scope.get("http_version", "1.1"),  # optional in ASGI
         "path_with_query": clean_target(_text(path + b"?" + query if query else path)),
     }
 

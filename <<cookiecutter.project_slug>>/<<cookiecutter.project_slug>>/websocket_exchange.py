@@ -8,7 +8,7 @@ from loguru import logger
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .context import RequestContext, current_request
-from .exchange import CLIENT_CLOSED_REQUEST, describe, own_headers
+from .exchange import CLIENT_CLOSED_REQUEST, describe, own_headers, seconds_since
 from .observers import observers
 
 _SWITCHING, _FORBIDDEN, _ERROR = 101, 403, 500
@@ -143,7 +143,7 @@ class WebSocketExchange:
             **describe(self._scope),
             "status_code": self._status or CLIENT_CLOSED_REQUEST,
             "close_code": _INTERNAL_ERROR if self._close_code is None else self._close_code,
-            "elapsed": perf_counter() - self._began,
+            "elapsed": seconds_since(self._began),
         }
         for observer in observers:
             observer.ended(self._scope, fields, error)

@@ -629,3 +629,28 @@ async def test_a_complete_response_is_not_given_up(log: Log) -> None:
     line = request_line(log())
     assert (line["message"], line["status_code"]) == ("log request", 404)
     assert "completed" not in line
+
+
+async def test_elapsed_has_microseconds(log: Log) -> None:
+    """The digits of a clock that no clock has are left out."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(END)
+
+    await call(RequestLog(app), http())
+    elapsed = request_line(log())["elapsed"]
+    assert elapsed == round(elapsed, 6)
+
+
+async def test_the_version_of_http_is_optional(log: Log) -> None:
+    """ASGI's default is 1.1; Starlette's TestClient leaves it out for WebSockets."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(END)
+
+    scope = http()
+    del scope["http_version"]
+    await call(RequestLog(app), scope)
+    assert request_line(log())["protocol"] == "1.1"
