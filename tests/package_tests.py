@@ -5,8 +5,15 @@ from pathlib import Path
 
 from tests.template import CHECKS, COMBINATIONS, run
 
-# They wait for processes to end, or send ten thousand requests.
-SLOW = ("checks/test_flood.py", "checks/test_process.py")
+# They wait for processes to end, for limits to pass, or send thousands of requests.
+SLOW = (
+    "checks/test_flood.py",
+    "checks/test_fuzz.py",
+    "checks/test_hypercorn_repairs.py",
+    "checks/test_listener.py",
+    "checks/test_process.py",
+    "checks/test_stream.py",
+)
 
 
 def is_slow(combination: str, tests: str) -> bool:

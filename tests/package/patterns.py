@@ -18,8 +18,8 @@ def patterns() -> list[str]:
     """Return repeated, alternated and nested units, the same ones each time."""
     chosen = random.Random(SEED)
     pairs = [left + right for left, right in itertools.product(ALPHABET, repeat=2)]
-    longer = ["".join(chosen.choices(ALPHABET, k=chosen.randint(3, 6))) for _ in range(150)]
-    return [*ALPHABET, *chosen.sample(pairs, 250), *longer]
+    longer = ["".join(chosen.choices(ALPHABET, k=chosen.randint(3, 6))) for _ in range(100)]
+    return [*ALPHABET, *chosen.sample(pairs, 200), *longer]
 
 
 def texts(unit: str, length: int) -> list[str]:
