@@ -86,8 +86,8 @@ def _clean_target(target: str) -> Masked:
     return Masked(clean_beginning(target, mask=redact_target))
 
 
-_clean_short = lru_cache(maxsize=1024)(clean_beginning)
-_clean_short_target = lru_cache(maxsize=1024)(_clean_target)
+_clean_short = lru_cache(maxsize=256)(clean_beginning)
+_clean_short_target = lru_cache(maxsize=256)(_clean_target)
 
 
 def add_secret_names(names: Iterable[str]) -> None:
