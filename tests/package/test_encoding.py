@@ -73,9 +73,10 @@ def test_any_value_becomes_json(value: object, expected: object) -> None:
 def test_what_is_too_long_is_cut_and_says_so() -> None:
     """A text has a limit of its own, and so has the whole line."""
     assert "[1000 characters cut]" in plain("x" * (TEXT_LIMIT + 1000))
-    line = dumps({f"field{number}": "x" * 4000 for number in range(100)})
+    line = dumps({"n": 5} | {f"field{number}": "x" * 4000 for number in range(60)})
     assert len(line) <= LINE_LIMIT
     assert "cut" in json.loads(line)["field0"]
+    assert json.loads(line)["n"] == 5
 
 
 def test_a_line_stays_one_line() -> None:

@@ -8,6 +8,7 @@ import pytest
 from loguru import logger
 from loguru._logger import Logger
 
+from my_service import logging as service_logging
 from my_service import safe_calls
 from my_service.capture import InterceptHandler
 from tests.conftest import Log
@@ -149,3 +150,16 @@ def test_exceptions_that_cannot_be_looked_at(log: Log) -> None:
         lines = log()
         assert len(lines) == 3
         assert lines[0]["message"] == "failed"
+
+
+def test_a_refused_call_without_our_handler() -> None:
+    """Where only a handler of the user's is left, it gets the line of a refused call, once."""
+    written: list[str] = []
+    logger.remove()
+    logger.add(lambda message: written.append(message.record["extra"]["log_error"]))
+    try:
+        logger.log("NOTHING", "x")
+    finally:
+        logger.remove()
+        service_logging.init(level="DEBUG")
+    assert written == ["ValueError: Level 'NOTHING' does not exist"]
