@@ -151,13 +151,12 @@ def _fields(
     if request:
         fields["request_id"] = request.request_id
     for name, value in extra.items():
-        if name in RESERVED or name in _constant or not name.isascii():
+        if name in RESERVED or name in fields or name in _constant or not name.isascii():
             name = unused_name(_free(key_text(name)), fields | _constant)
         fields[name] = plain_item(name, value)
     if request and request.fields:
-        taken = fields | _constant
         for name, value in request.fields.items():
-            fields[unused_name(name, taken)] = value
+            fields[unused_name(name, fields | _constant)] = value
     # Last, because the end of a line that is too long is cut first.
     return fields | _constant if _constant else fields
 

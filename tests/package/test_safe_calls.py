@@ -163,3 +163,10 @@ def test_a_refused_call_without_our_handler() -> None:
         logger.remove()
         service_logging.init(level="DEBUG")
     assert written == ["ValueError: Level 'NOTHING' does not exist"]
+
+
+def test_a_renamed_argument_replaces_no_other(log: Log) -> None:
+    """An argument that gets an underscore leaves the one that has this name already."""
+    logger.info("x", level=1, level_=2)
+    [line] = log()
+    assert (line["level_"], line["level__"]) == (1, 2)
