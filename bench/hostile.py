@@ -11,7 +11,7 @@ from typing import Any
 from my_service.redaction import redact, redact_target
 from my_service.texts import READ_LIMIT
 
-PATTERNS = Path(__file__).parents[1] / "tests" / "package" / "patterns.py"
+PATTERNS = Path(__file__).parents[1] / "tests" / "rendered" / "patterns.py"
 CASES: dict[str, Callable[[str], str]] = {"free text": redact, "query": redact_target}
 
 

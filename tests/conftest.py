@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.template import (
+from tests.renders import (
     CHECKS,
     COMBINATIONS,
     EXTRA,
@@ -20,10 +20,11 @@ from tests.template import (
     git,
     render,
     run,
+    unwanted_folders,
 )
 
-# They run inside a render, by `test_package.py`.
-collect_ignore = ["package"]
+# They run inside a render, by `test_rendered.py`.
+collect_ignore = ["rendered"]
 
 # A busy machine is no reason to fail, and CI finds the same things every time.
 settings.register_profile("plinth", deadline=None, derandomize=os.environ.get("CI") == "true")
@@ -61,7 +62,7 @@ def install(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Callable[[s
     def install(combination: str) -> Path:
         options = COMBINATIONS[combination]
         project = render(tmp_path_factory.mktemp("package"), home, **options)
-        unwanted = shutil.ignore_patterns(*(name for name in options if not options[name]))
+        unwanted = shutil.ignore_patterns(*unwanted_folders(options))
         shutil.copytree(CHECKS, project / "checks", ignore=unwanted)
         for words in (
             ("sync", "--quiet", "--all-groups"),

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from tests.e2e.ports import free_port
-from tests.template import command, run
+from tests.renders import command, run
 
 SETTINGS = "\nBUGSINK['PHONEHOME'] = False\n"
 MAKE_PROJECT = """

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.e2e.ports import free_port
-from tests.template import run
+from tests.renders import run
 
 TRIAL = Path(__file__).with_name("trial.py")
 Found = TypeVar("Found")

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.template import command
+from tests.renders import command
 
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.renders import command, render, run, settings
 from tests.serving import check, serve
-from tests.template import command, render, run, settings
 
 
 def interpreters() -> list[str]:

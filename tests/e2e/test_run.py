@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.template import command
+from tests.renders import command
 
 
 def test_run(installed: Path, tmp_path: Path) -> None:

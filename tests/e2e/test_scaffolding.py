@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plinth_answers import SLUG, TAKEN
-from tests.template import TEMPLATE, command, contents, render, run, settings
+from tests.renders import TEMPLATE, command, contents, render, run, settings
 
 ANSWERS = ("project_name=Zoë's 😀 API", "author_name=李雷", "project_slug=zoe")
 PYTHONS = [sys.executable, *os.environ.get("SITE_PYTHONS", "").split()]

@@ -20,7 +20,7 @@ from tests.e2e.bugsink import Bugsink
 from tests.e2e.load import GETS, POST, Connection, Load
 from tests.e2e.ports import free_port
 from tests.e2e.stack import Container, Stack, need_engine, until
-from tests.template import COMBINATIONS, command, render, run
+from tests.renders import COMBINATIONS, command, render, run
 
 MEGABYTE = 1_000_000
 

@@ -1,0 +1,108 @@
+"""Streams, as real clients see them: measured to the last byte, and honest about how they ended."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from checks.served import Service, serve
+
+
+@pytest.fixture(scope="module", params=["", "yes"], ids=["plain", "base middleware"])
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A service, with and without a middleware of Starlette's own kind, which ends what broke."""
+    with serve(tmp_path_factory.mktemp("streams"), WITH_MIDDLEWARE=request.param) as service:
+        yield service
+
+
+@pytest.fixture(params=["1.1", "2"])
+def client(request: pytest.FixtureRequest, service: Service) -> Iterator[httpx.Client]:
+    """A client of either version of HTTP."""
+    two = request.param == "2"
+    with httpx.Client(base_url=service.url, http1=not two, http2=two, timeout=10) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/stream/broken?chunks=3", "/stream/sync"])
+def test_a_broken_stream_is_a_broken_transfer(
+    path: str, client: httpx.Client, service: Service
+) -> None:
+    """The client does not take it for complete, and one line tells what it got and why no more."""
+    with client.stream("GET", path) as response:
+        received: list[bytes] = []
+        with pytest.raises(httpx.RemoteProtocolError):
+            received.extend(response.iter_raw())
+    assert response.status_code == 200
+    line = service.wait_for("unhandled exception", request_id=response.headers["x-request-id"])
+    assert (line["level"], line["completed"], line["status_code"]) == ("ERROR", False, 200)
+    assert line["response_length"] == len(b"".join(received)) > 0
+    assert "ValueError: broken" in line["exception"]
+
+
+def test_a_stream_that_breaks_at_once_is_a_500(client: httpx.Client, service: Service) -> None:
+    """Before the first byte nothing is lost yet: neither the status nor the id."""
+    response = client.get("/stream/broken?chunks=0")
+    assert (response.status_code, response.text) == (500, "Internal Server Error")
+    line = service.wait_for("unhandled exception", request_id=response.headers["x-request-id"])
+    assert (line["status_code"], line["response_length"]) == (500, len(response.content))
+    assert "completed" not in line
+
+
+def test_a_connection_survives_a_broken_stream(service: Service) -> None:
+    """In HTTP/2 the others on it go on."""
+    with httpx.Client(base_url=service.url, http1=False, http2=True, timeout=10) as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.get("/stream/broken?chunks=3")
+        response = client.get("/large?size=1000000")
+    assert len(response.content) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    "path", ["/stream/endless", "/stream/silent", "/stream/deaf", "/large?size=50000000"]
+)
+def test_a_client_that_leaves(path: str, service: Service) -> None:
+    """The line says so, and how many bytes were sent; it is no error."""
+    request_id = path.strip("/").replace("/", "-").partition("?")[0]
+    with service.connect() as connection:
+        connection.sendall(b"GET %s HTTP/1.1\r\nhost: a\r\n" % path.encode())
+        connection.sendall(b"x-request-id: %s\r\n\r\n" % request_id.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+    line = service.wait_for("log request", request_id=request_id)
+    assert (line["level"], line["status_code"], line["disconnected"]) == ("INFO", 200, True)
+    assert 0 < line["response_length"] < 50_000_000
+
+
+@pytest.mark.parametrize("path", ["/stream/endless", "/stream/silent", "/large?size=50000000"])
+def test_a_client_of_http2_that_leaves(path: str, service: Service) -> None:
+    """The same, whether it ends the stream or the connection."""
+    for close_all in (True, False):
+        client = httpx.Client(base_url=service.url, http1=False, http2=True)
+        with client, client.stream("GET", path) as response:
+            next(response.iter_raw())
+            if close_all:
+                client.close()
+        line = service.wait_for("log request", request_id=response.headers["x-request-id"])
+        assert (line["level"], line["disconnected"]) == ("INFO", True)
+        assert 0 < line["response_length"] < 50_000_000
+
+
+def test_a_client_that_does_not_wait_for_the_answer(service: Service) -> None:
+    """An answer to somebody who has left already is no success without a mark."""
+    with service.connect() as connection:
+        connection.sendall(
+            b"GET /slow?seconds=0.2 HTTP/1.1\r\nhost: a\r\nx-request-id: slow\r\n\r\n"
+        )
+        service.wait_for("slow begins", request_id="slow")
+    line = service.wait_for("log request", request_id="slow")
+    assert (line["status_code"], line["disconnected"]) == (200, True)
+
+
+def test_a_client_that_leaves_its_upload(service: Service) -> None:
+    """There is nothing to answer, and nobody to blame."""
+    with service.connect() as connection:
+        connection.sendall(b"POST /upload HTTP/1.1\r\nhost: a\r\nx-request-id: upload\r\n")
+        connection.sendall(b"content-length: 100\r\n\r\n12345")
+        service.wait_for("upload begins", request_id="upload")
+    line = service.wait_for("log request", request_id="upload")
+    assert (line["level"], line["status_code"], line["disconnected"]) == ("INFO", 499, True)

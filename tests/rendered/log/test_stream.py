@@ -1,0 +1,292 @@
+"""stream.py: standard error whose reader is slow, stalls or goes away; and the service meanwhile."""
+
+import io
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from checks.served import SECONDS, serve
+
+from my_service import stream as stream_module
+from my_service.stream import BACKLOG_LIMIT, Stream
+
+LINE = b"x" * 9_999 + b"\n"  # more than a pipe takes at once
+
+
+class Pipe:
+    """A pipe in the place of standard error, and its reader."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+        self.file = open(self.writer, "w")  # noqa: SIM115
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes; fewer where the writer is closed."""
+        parts = []
+        while size and (part := os.read(self.reader, min(size, 65_536))):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Leave nobody to read."""
+        with suppress(OSError):
+            os.close(self.reader)
+
+
+def use(standard_error: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put something in the place of standard error; pytest has its hands on the real name."""
+    monkeypatch.setattr(stream_module, "sys", SimpleNamespace(stderr=standard_error))
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
+    pipe = Pipe()
+    use(pipe.file, monkeypatch)
+    yield pipe
+    pipe.file.close()
+    pipe.close()
+
+
+@pytest.fixture
+def dropped() -> list[int]:
+    """The numbers of dropped lines that were told."""
+    return []
+
+
+@pytest.fixture
+def stream(dropped: list[int]) -> Stream:
+    def tell(count: int) -> None:
+        dropped.append(count)
+        made.write(b"%d dropped\n" % count)
+
+    made = Stream(tell)
+    return made
+
+
+def test_a_line_is_written_at_once(pipe: Pipe, stream: Stream) -> None:
+    """While somebody reads, nothing waits for a thread."""
+    threads = threading.active_count()
+    stream.write(b"first\n")
+    stream.write(b"second\n")
+    assert pipe.read(13) == b"first\nsecond\n"
+    assert threading.active_count() == threads
+
+
+def test_a_stalled_reader_stops_nobody(pipe: Pipe, stream: Stream) -> None:
+    """Lines wait, whole and in their order, also the one in which the pipe was full."""
+    begin = time.monotonic()
+    lines = [b"%06d" % number + LINE[6:] for number in range(100)]
+    for line in lines:
+        stream.write(line)
+    assert time.monotonic() - begin < 5
+    assert pipe.read(len(LINE) * 100) == b"".join(lines)
+    stream.flush(SECONDS)
+    stream.write(b"directly again\n")
+    assert pipe.read(15) == b"directly again\n"
+
+
+def test_the_backlog_is_bounded(pipe: Pipe, stream: Stream, dropped: list[int]) -> None:
+    """What does not fit is counted, and told in one line as soon as there is room."""
+    count = 3 * BACKLOG_LIMIT // len(LINE)
+    for _ in range(count):
+        stream.write(LINE)
+    assert stream._backlog_size <= BACKLOG_LIMIT
+    received = b""
+    while not received.endswith(b" dropped\n"):
+        received += os.read(pipe.reader, 65_536)
+    [told] = dropped
+    assert told > count // 2
+    assert received.count(LINE) == count - told
+    assert received.replace(LINE, b"") == b"%d dropped\n" % told
+
+
+def test_a_reader_that_goes_away(pipe: Pipe, stream: Stream) -> None:
+    """Nobody is left to tell: the lines are gone, and so is what waited for the reader."""
+    for _ in range(20):
+        stream.write(LINE)
+    pipe.close()
+    stream.flush(SECONDS)
+    stream.write(b"into the void\n")
+    assert not stream._backlog
+
+
+def test_lines_of_many_threads_stay_whole(pipe: Pipe, stream: Stream) -> None:
+    """Through a stall and back."""
+
+    def work(name: int) -> None:
+        for number in range(50):
+            stream.write(b"%02d %02d " % (name, number) * 1_000 + b"\n")
+
+    threads = [threading.Thread(target=work, args=[name]) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    received = pipe.read(8 * 50 * 6_001)
+    for thread in threads:
+        thread.join()
+    lines = received.split(b"\n")[:-1]
+    assert all(line == line[:6] * 1_000 for line in lines)
+    for name in range(8):  # each thread's own are in their order
+        own = [line[:6] for line in lines if line.startswith(b"%02d" % name)]
+        assert own == [b"%02d %02d " % (name, number) for number in range(50)]
+
+
+def test_a_descriptor_that_does_not_block(pipe: Pipe, stream: Stream) -> None:
+    """Somebody else who has the terminal may have set it so."""
+    os.set_blocking(pipe.writer, False)
+    for _ in range(20):
+        stream.write(LINE)
+    assert pipe.read(len(LINE) * 20) == LINE * 20
+
+
+def test_a_descriptor_that_is_not_what_it_says(
+    pipe: Pipe, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that polls as writable and is not: nothing waits for it but the thread."""
+    refusals = iter([True] * 5)
+    write = os.write
+
+    def refuse(fd: int, data: bytes) -> int:
+        if fd == pipe.writer and next(refusals, False):
+            raise BlockingIOError
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", refuse)
+    stream.write(b"first\n")
+    stream.write(b"second\n")
+    assert pipe.read(13) == b"first\nsecond\n"
+
+
+def test_without_a_thread_lines_wait_for_the_next(
+    pipe: Pipe, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no thread can be had, what does not fit is written before the lines that follow."""
+
+    class NoThread(threading.Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(stream_module, "Thread", NoThread)
+    for _ in range(20):
+        stream.write(LINE)
+    received = b""
+    while len(received) < len(LINE) * 20:
+        received += os.read(pipe.reader, 65_536)
+        stream.write(b"next\n")
+    assert received.startswith(LINE * 20)
+    assert not received.removeprefix(LINE * 20).replace(b"next\n", b"")
+
+
+def test_who_is_told_of_dropped_lines_may_fail(pipe: Pipe) -> None:
+    """The backlog is written all the same."""
+
+    def fail(count: int) -> None:
+        raise ValueError(count)
+
+    stream = Stream(fail)
+    for _ in range(BACKLOG_LIMIT // len(LINE) + 50):
+        stream.write(LINE)
+    os.set_blocking(pipe.reader, False)
+    while stream._drain:
+        with suppress(BlockingIOError):
+            os.read(pipe.reader, 65_536)
+    assert not stream._backlog
+
+
+def test_a_child_begins_anew(pipe: Pipe, stream: Stream) -> None:
+    """It has no thread that would write the backlog of its parent; its own lines get through."""
+    for _ in range(10):
+        stream.write(LINE)
+    child = os.fork()
+    if not child:
+        stream.write(b"from the child\n")
+        stream.flush(SECONDS)
+        os._exit(0)
+    received = pipe.read(len(LINE) * 10 + 15)
+    os.waitpid(child, 0)
+    assert b"from the child\n" in received
+    assert received.replace(b"from the child\n", b"") == LINE * 10
+
+
+@pytest.mark.parametrize(
+    "standard_error",
+    [
+        None,
+        io.StringIO(),
+        object(),
+        SimpleNamespace(fileno=lambda: None),
+        SimpleNamespace(fileno=lambda: -1),
+    ],
+)
+def test_standard_error_may_be_anything(
+    standard_error: object, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked up for every line; where it has no descriptor, it gets text."""
+    use(standard_error, monkeypatch)
+    stream.write("größe\n".encode())
+    stream.flush(0)
+    if isinstance(standard_error, io.StringIO):
+        assert standard_error.getvalue() == "größe\n"
+
+
+def test_standard_error_may_be_closed(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log call does not raise, whatever has become of it."""
+    closed = open(os.devnull, "w")  # noqa: SIM115
+    closed.close()
+    use(closed, monkeypatch)
+    stream.write(b"nobody sees it\n")
+
+
+def resident(pid: int) -> int:
+    """Return the resident memory of a process in bytes."""
+    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_service_whose_log_is_not_read(tmp_path: Path) -> None:
+    """Requests are answered, memory is bounded; when it is read again, one line tells what is lost."""
+    long = {"user-agent": "x" * 4_000, "referer": "x" * 4_000}
+    count = 3 * BACKLOG_LIMIT // 8_000
+    with serve(tmp_path) as service, service.client(headers=long) as client:
+        service.stall()
+        memory = []
+        for _ in range(2):
+            for _ in range(count):
+                assert client.get("/nowhere").status_code == 404
+            memory.append(resident(service.process.pid))
+        assert memory[1] - memory[0] < BACKLOG_LIMIT // 2
+        service.resume()
+        line = service.wait_for("log lines dropped: standard error was not read")
+        assert line["level"] == "WARNING"
+        assert service.stop() == 0
+        assert service.messages()[-1] == "shutdown"
+        assert len(service.all("log request")) + line["dropped"] == 2 * count
+        assert service.messages().count(line["message"]) == 1
+
+
+def test_the_end_does_not_wait_for_the_reader(tmp_path: Path) -> None:
+    """The exit code is honest, and soon there, when nobody reads the last lines."""
+    with serve(tmp_path) as service:
+        service.get("/hello")
+        service.stall()
+        with service.client() as client:
+            for _ in range(100):
+                client.get("/nowhere", headers={"user-agent": "x" * 4_000})
+        service.signal()
+        assert service.process.wait(SECONDS) == 0
+        service.may_be_torn = True
+
+
+def test_a_service_whose_log_nobody_wants(tmp_path: Path) -> None:
+    """Requests go on being answered, and the exit code is honest."""
+    with serve(tmp_path) as service:
+        assert service.port
+        service.leave()
+        for _ in range(10):
+            assert service.get("/hello").status_code == 200
+        assert service.stop() == 0

@@ -1,0 +1,193 @@
+"""How the port is given up: listener.py and stop.py lose no request of a client that may send one."""
+
+import asyncio
+import errno
+import http.client
+import resource
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checks.served import Service, serve
+
+from my_service import listener as listener_module
+from my_service.capture import log_lost
+from my_service.listener import Listener, Port, PortError
+from tests.conftest import Log
+
+
+class Proxy(threading.Thread):
+    """Sends POSTs, as a proxy does: on one connection while that is open, then on a new one."""
+
+    def __init__(self, service: Service, pause: float) -> None:
+        super().__init__(daemon=True)
+        self.connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+        self.pause = pause  # seconds
+        self.answers: list[int | str] = []
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            try:
+                if not self.connection.sock:
+                    self.connection.connect()
+            except OSError:
+                return
+            try:
+                self.connection.request("POST", "/upload", b"x")
+                response = self.connection.getresponse()
+                response.read()
+                self.answers.append(response.status)
+            except (OSError, http.client.HTTPException) as error:
+                self.answers.append(repr(error))
+                self.connection.close()
+            time.sleep(self.pause)
+
+
+@pytest.mark.parametrize(("pause", "delay"), [(0, "1"), (0.3, "1")])
+def test_a_stop_loses_no_request(pause: float, delay: str, tmp_path: Path) -> None:
+    """Until it cannot connect any more, a client has an answer to everything that it has sent."""
+    with serve(tmp_path, SHUTDOWN_DELAY=delay) as service:
+        proxies = [Proxy(service, pause) for _ in range(8)]
+        while not all(len(proxy.answers) > 2 for proxy in proxies):
+            time.sleep(0.01)
+        assert service.stop() == 0
+        for proxy in proxies:
+            proxy.join(10)
+            assert set(proxy.answers) == {200}
+
+
+async def test_who_waits_at_the_port_is_let_in() -> None:
+    """The system takes connections before the process does; closing would reset them."""
+    listener = Listener("127.0.0.1", 0)
+    port = listener.port
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        writer.close()
+
+    address = port.getsockname()
+    async with await asyncio.start_server(greet, sock=port):
+        with socket.create_connection(address) as client:
+            await listener.close()
+            assert await asyncio.to_thread(client.recv, 10) == b"hello"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+
+
+async def test_what_cannot_be_accepted_is_not_waited_for() -> None:
+    """Without file descriptors left, or under a flood, the port is closed all the same."""
+    listener = Listener("127.0.0.1", 0)
+    with listener.port as port:
+        port.listen()
+        with socket.create_connection(port.getsockname()):
+            await asyncio.wait_for(listener.close(), 5)
+
+
+def test_a_taken_port_is_not_kept() -> None:
+    """The error is the system's, and nothing stays open."""
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="in use"):
+        Listener("127.0.0.1", other.getsockname()[1])
+
+
+def has_ipv6() -> bool:
+    """Return whether this machine has addresses of IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6) as port:
+            port.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")
+def test_a_port_for_both_versions(tmp_path: Path) -> None:
+    """The log tells an address of IPv4 as such."""
+    with serve(tmp_path, HOST="::") as service:
+        service.get("/hello")
+        assert service.wait_for("log request")["remote_ip"] == "127.0.0.1"
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux")
+def test_no_descriptors_left_is_one_line(tmp_path: Path) -> None:
+    """Connections wait, and are accepted when there are descriptors again."""
+    with serve(tmp_path) as service:
+        service.get("/hello")
+        resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (40, 40))
+        clients = [service.connect() for _ in range(60)]
+        service.wait_for("cannot accept connections")
+        # Until asyncio has tried again, twice.
+        time.sleep(2.5)
+        for client in clients:
+            client.close()
+        assert service.get("/hello").status_code == 200
+        [line] = [line for line in service.lines if line["level"] in {"ERROR", "WARNING"}]
+        assert line["reason"] == f"[Errno {errno.EMFILE}] Too many open files"
+        assert service.stop() == 0
+
+
+def failing(number: int) -> Any:
+    """Return a system call that fails."""
+
+    def accept(_: Port) -> None:
+        raise OSError(number, "no")
+
+    return accept
+
+
+async def test_a_shortage_that_is_over_is_counted(
+    monkeypatch: pytest.MonkeyPatch, log: Log
+) -> None:
+    """The line comes when there was none for a while."""
+    monkeypatch.setattr(listener_module, "CALM", 0.3)
+    monkeypatch.setattr(listener_module, "_RETRY", 0)
+    monkeypatch.setattr(Port, "_accept", failing(errno.EMFILE), raising=False)
+    asyncio.get_running_loop().set_exception_handler(log_lost)
+    with Port() as port:
+        for _ in range(3):
+            with pytest.raises(PortError):
+                port.accept()
+            await asyncio.sleep(0.2)
+        lines = log()
+        while len(lines) < 2:
+            await asyncio.sleep(0.01)
+            lines += log()
+        with pytest.raises(PortError):
+            port.accept()
+    assert [line["message"] for line in lines + log()] == [
+        "cannot accept connections",
+        "connections are accepted again",
+        "cannot accept connections",
+    ]
+    assert lines[1]["failures"] == 3
+
+
+async def test_too_early_an_attempt_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """asyncio tries a thousand times in a row."""
+    monkeypatch.setattr(Port, "_accept", failing(errno.EMFILE), raising=False)
+    with Port() as port:
+        with pytest.raises(PortError):
+            port.accept()
+        with pytest.raises(BlockingIOError):
+            port.accept()
+
+
+async def test_another_failure_is_asyncios(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no matter of descriptors."""
+    monkeypatch.setattr(Port, "_accept", failing(errno.EPERM), raising=False)
+    with Port() as port, pytest.raises(PermissionError):
+        port.accept()
+
+
+async def test_a_late_attempt_is_not_logged(log: Log) -> None:
+    """The port may be closed when asyncio would try again."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log_lost)
+    port = Port()
+    port.close()
+    loop.call_soon(lambda: loop.add_reader(port, print))
+    await asyncio.sleep(0.01)
+    assert log() == []

@@ -1,0 +1,295 @@
+"""environment.py and settings_errors.py: settings as users declare them, and what is wrong with them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import pytest
+from checks.served import PLAIN, serve
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    Field,
+    PostgresDsn,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from typing_extensions import TypedDict
+
+from my_service import environment
+from my_service.environment import EnvironmentSettings
+from my_service.logging import init
+from tests.conftest import Log
+
+CANARY = "hunter2canary"
+
+Message = Callable[..., str]
+
+
+@pytest.fixture
+def message(log: Log, monkeypatch: pytest.MonkeyPatch) -> Message:
+    """Return a function that gives the one line of settings that stop the start."""
+
+    def load(settings: type[EnvironmentSettings], **variables: str) -> str:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as stopped:
+            settings.load()
+        [line] = log()
+        assert stopped.value.code == 1
+        assert line["level"] == "ERROR"
+        assert CANARY not in str(line)
+        text: str = line["message"]
+        return text.removeprefix("invalid settings: ")
+
+    return load
+
+
+class Part(BaseModel):
+    """A setting that consists of several."""
+
+    port: Annotated[int, Field(description="a port")] = 80
+    size: int = 1
+
+
+class Ours(EnvironmentSettings):
+    """Fields as users declare them."""
+
+    tags: list[str] = Field(default_factory=list)
+    level: Annotated[int, Field(validation_alias="APP_LEVEL", description="a level")] = 1
+    either: Annotated[int, Field(validation_alias=AliasChoices("first", "second"))] = 1
+    deep: Annotated[int, Field(validation_alias=AliasPath("paths", "deep"))] = 1
+    part: Part = Part()
+    parts: dict[str, list[Part]] = Field(default_factory=dict)
+    database: PostgresDsn | None = None
+    plain: int = 1
+    sizes: list[int] = Field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("TAGS", "a,b", "TAGS is 'a,b'; it must be a valid list in JSON"),
+        ("TAGS", "[1]", "TAGS contains 1; it must be a valid string"),
+        ("APP_LEVEL", "x", "APP_LEVEL is 'x'; it must be a level"),
+        ("FIRST", "x", "FIRST is 'x'; it must be a valid integer, unable to parse"),
+        ("SECOND", "x", "FIRST is 'x'; it must be a valid integer, unable to parse"),
+        ("PATHS", '{"deep": "x"}', "PATHS is 'x'; it must be a valid integer, unable to parse"),
+        ("PART", "x", "PART is 'x'; it must be a valid dictionary or instance of Part in JSON"),
+        ("PART", '{"port": "x"}', "PART.port is 'x'; it must be a port"),
+        ("PARTS", '{"a": [{"port": "x"}]}', "PARTS.port contains 'x'; it must be a port"),
+        ("DATABASE", "x", "DATABASE is 'x'; it must be a valid URL"),
+        ("DATABASE", f"postgresql://me:{CANARY}@[", "DATABASE is 'postgresql://me:***@['; it must"),
+        ("PLAIN", "x" * 999, f"PLAIN is '{'x' * 199}…; it must be a valid integer"),
+        ("SIZES", '["a", "a"]', "SIZES contains 'a'; it must be a valid integer, unable to parse"),
+    ],
+)
+def test_fields_of_users(name: str, value: str, expected: str, message: Message) -> None:
+    """A sentence names the variable and its value, and says what pydantic would have."""
+    text = message(Ours, **{name: value})
+    assert text.startswith(expected)
+    assert text.count("; it must be") == 1
+
+
+def test_all_that_is_wrong_is_one_line(message: Message) -> None:
+    """No kind of error hides another."""
+    text = message(Ours, TAGS="a", PART="{", PLAIN="y", APP_LEVEL="z")
+    for name in ("TAGS", "PART", "PLAIN", "APP_LEVEL"):
+        assert f"{name} is " in text
+
+
+class Prefixed(EnvironmentSettings):
+    """Names as the configuration of a class makes them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="App_", env_nested_delimiter="__", case_sensitive=True
+    )
+    plain: int = 1
+    part: Part = Part()
+    aliased: Annotated[int, Field(alias="Aliased")] = 1
+
+
+def test_names_are_those_that_the_user_has_to_set(message: Message) -> None:
+    """With the prefix, the delimiter and the case that they need."""
+    variables = {"App_plain": "x", "App_part__size": "y", "Aliased": "z"}
+    text = message(Prefixed, **variables)
+    for name, value in variables.items():
+        assert f"{name} is '{value}'; it must be a valid integer" in text
+
+
+class Required(EnvironmentSettings):
+    """Settings without which there is no start."""
+
+    model_config = SettingsConfigDict(extra="forbid")
+    database_url: str
+    region: Annotated[str, Field(description="a region")]
+    part: Part = Part()
+    api_token: str = ""
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        if self.region == "nowhere":
+            raise ValueError(f"no {self.region} with {self.api_token}: {self.part.port}")
+        return self
+
+
+def test_a_missing_setting(message: Message) -> None:
+    """It has no value: what pydantic calls its input are all the others, secrets among them."""
+    text = message(Required, API_TOKEN=CANARY)
+    assert text == "DATABASE_URL is missing. REGION is missing; it must be a region"
+
+
+def test_a_validator_of_the_whole(message: Message) -> None:
+    """Its own words are the sentence, without the secrets that it was given."""
+    variables = {"DATABASE_URL": "x", "REGION": "nowhere", "API_TOKEN": CANARY}
+    assert message(Required, **variables, PART='{"port": 7}') == "no nowhere with ***: 7"
+
+
+def test_a_validator_of_the_whole_before_its_fields(message: Message) -> None:
+    """What it is given may be anything."""
+
+    class Odd(EnvironmentSettings):
+        keys: list[str] = Field(validation_alias="api_key", default_factory=list)
+
+        @model_validator(mode="wrap")
+        @classmethod
+        def check(cls, values: Any, handler: Any) -> Any:
+            raise AssertionError(f"not {values}")
+
+    assert message(Odd, API_KEY=f'["{CANARY}", {{"a": ""}}, ["{CANARY}"]]').startswith("not {")
+
+
+def test_a_name_that_nobody_knows(
+    message: Message, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a class forbids them, the line says so."""
+    (tmp_path / ".env").write_text(f"DATABASE_URL=x\nREGION=y\nODD=1\nODD_TOKEN={CANARY}\n")
+    monkeypatch.chdir(tmp_path)
+    text = message(Required)
+    assert "ODD is '1'; Extra inputs are not permitted" in text
+    assert "ODD_TOKEN is ***; it is not valid (extra_forbidden)" in text
+
+
+class Login(BaseModel):
+    """A secret by its name, one by its type, and itself once more."""
+
+    user: str
+    password: str
+    pin: SecretStr | None = None
+    next: "Login | None" = None
+
+
+@dataclass
+class Account:
+    """A secret of a dataclass."""
+
+    name: int
+    pin: SecretBytes
+
+
+class Entry(TypedDict):
+    """A secret of a dictionary."""
+
+    name: int
+    pin: Secret[str]
+
+
+class Secrets(EnvironmentSettings):
+    """Secrets wherever a type can have them."""
+
+    pin: SecretStr = SecretStr("")
+    maybe: Annotated[SecretBytes | None, Field(min_length=99, description="99 bytes")] = None
+    many: list[Annotated[SecretStr, Field(min_length=99)]] = Field(default_factory=list)
+    odd: Secret[int] = Secret(1)
+    login: Login | None = None
+    logins: list[Login] = Field(default_factory=list)
+    account: Account | None = None
+    entry: Entry | None = None
+    api_token: int = 1
+
+    @field_validator("pin")
+    @classmethod
+    def refuse(cls, pin: SecretStr, info: ValidationInfo) -> SecretStr:
+        if pin:
+            raise ValueError(f"{pin.get_secret_value()} is too easy for {info.field_name}")
+        return pin
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("PIN", CANARY, "PIN is ***; it is not valid (value_error)"),
+        ("MAYBE", CANARY, "MAYBE is ***; it must be 99 bytes"),
+        ("MANY", CANARY, "MANY is ***; it is not valid (list_type)"),
+        ("MANY", f'["{CANARY}"]', "MANY contains ***; it is not valid (too_short)"),
+        ("ODD", CANARY, "ODD is ***; it is not valid (int_parsing)"),
+        ("LOGIN", CANARY, "LOGIN is ***; it is not valid (model_type)"),
+        ("LOGIN", f'{{"password": "{CANARY}"}}', "LOGIN.user is missing"),
+        ("LOGIN", f'{{"user": "u", "password": ["{CANARY}"]}}', "LOGIN.password is ***; it is"),
+        ("LOGIN", f'{{"user": {{"password": "{CANARY}"}}}}', "LOGIN.user is {'password': "),
+        ("LOGIN", f'{{"user": "u", "password": "p", "next": ["{CANARY}"]}}', "LOGIN.next is ***"),
+        ("LOGINS", f'["{CANARY}"]', "LOGINS contains ***; it is not valid (model_type)"),
+        ("ACCOUNT", f'{{"name": "{CANARY}", "pin": ""}}', "ACCOUNT is ***; it is not valid"),
+        ("ENTRY", f'{{"name": "{CANARY}", "pin": ""}}', "ENTRY is ***; it is not valid"),
+        ("API_TOKEN", CANARY, "API_TOKEN is ***; it is not valid (int_parsing)"),
+    ],
+)
+def test_secrets_are_not_shown(name: str, value: str, expected: str, message: Message) -> None:
+    """Neither as the value nor in what a validator says, by the name or by the type."""
+    assert message(Secrets, **{name: value}).startswith(expected)
+
+
+def test_sources_of_the_users_own(message: Message) -> None:
+    """What they cannot read is one line too."""
+
+    class Own(EnvironmentSettings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *sources: Any, **named: Any
+        ) -> Any:
+            raise SettingsError("the vault is closed")
+
+    assert message(Own) == "the vault is closed"
+
+
+def test_a_log_that_has_not_begun(message: Message, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It begins with this line."""
+    monkeypatch.setattr(environment, "is_set_up", lambda: False)
+    monkeypatch.setattr(environment, "init", lambda: init(level="DEBUG"))
+    assert message(Ours, PLAIN="x").startswith("PLAIN is 'x'")
+
+
+def test_what_cannot_be_parsed_in_env(tmp_path: Path) -> None:
+    """python-dotenv tells of it before there are settings: that is one line, however many read it."""
+    (tmp_path / ".env").write_text("LOG_LEVEL=INFO\nnot a variable\n")
+    with serve(tmp_path, *PLAIN) as service:
+        service.wait_for("started")
+        assert service.stop() == 0
+        [line] = [line for line in service.lines if "dotenv" in line["message"]]
+        assert line["level"] == "WARNING"
+        assert "line 2" in line["message"]
+
+
+def test_a_warning_before_there_are_settings(tmp_path: Path) -> None:
+    """pydantic warns of names of its own while the class of the settings is made."""
+    code = """
+import warnings, sys
+sys.argv = ["-m"]
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "my_service.config":
+            warnings.warn("a name of pydantic's")
+sys.meta_path.insert(0, Finder())
+import my_service
+"""
+    with serve(tmp_path, "-c", code) as service:
+        assert service.wait() == 0
+        [line] = service.lines
+        assert line["message"] == "UserWarning: a name of pydantic's"

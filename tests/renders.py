@@ -1,0 +1,141 @@
+"""The template under test, and the ways to render it."""
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from cookiecutter.main import cookiecutter
+
+TEMPLATE = Path(__file__).parents[1]
+SOURCES = TEMPLATE / "<<cookiecutter.project_slug>>"
+# Heavy tests of the rendered package, and what they need beside the project's own tools.
+CHECKS = TEMPLATE / "tests" / "rendered"
+EXTRA = (
+    "hypothesis", "jsonschema", "numpy", "pyyaml", "types-jsonschema", "types-pyyaml", "uvicorn",
+    "websockets",
+)  # fmt: skip
+CONTEXT: dict[str, Any] = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
+PYTHON_VERSIONS: list[str] = CONTEXT["python_version"]
+OPTIONS = [name for name in CONTEXT if name.startswith("use_")]
+# Folders of heavy tests that only projects with an option can run.
+OPTION_FOLDERS = {"use_sentry": "sentry", "use_prometheus": "prometheus"}
+
+
+def combinations(options: list[str]) -> dict[str, dict[str, bool]]:
+    """Return every choice of options under a readable name: `none`, `docker`, …, `all`."""
+    chosen = [dict(zip(options, choice, strict=True))
+              for choice in itertools.product((False, True), repeat=len(options))]  # fmt: skip
+    named = {"+".join(name[4:] for name in choice if choice[name]): choice for choice in chosen}
+    everything = list(named)[-1] if options else ""
+    return {"all" if name == everything and options else name or "none": choice
+            for name, choice in named.items()}  # fmt: skip
+
+
+def unwanted_folders(answers: dict[str, bool]) -> list[str]:
+    """Return the folders of heavy tests for options that are off."""
+    return [folder for option, folder in OPTION_FOLDERS.items() if not answers[option]]
+
+
+COMBINATIONS = combinations(OPTIONS)
+# These pass the full tests; of all others the form, the types and a served request are checked.
+THOROUGH = [name for name in ("none", "all") if name in COMBINATIONS]
+
+# What people and projects are really called.
+AWKWARD_NAMES = {
+    "quotes": 'Sean "Bob" O\'Hara',
+    "accents": "Zoë",
+    "chinese": "李雷",
+    "persian": "می\u200cخواهم",
+    "cyrillic": "Сервис",
+    "emoji": "😀",
+    "family": "👩\u200d👩\u200d👧",
+    "backslash": "C:\\new\\",
+    "markup": "<b>*a*</b> [x](y) _z_ `q` &amp; # #",
+    "braces": "{a} {{b}} ${c} $d %s %(e)s {% f %}",
+    "triple": '"""\'\'\'\\"',
+    "comma": "Smith, Bob (Jr.); a: b",
+    "list": "- 1. # x",
+    "truth": "true",
+    "number": "3.10",
+}
+
+# What the user, a git hook or the make that runs the tests has set, and would leak into renders.
+FOREIGN = ("ARGS", "COOKIECUTTER_", "EMAIL", "GIT_", "MAKE", "MFLAGS", "OUT")
+
+
+def render(output: Path, home: Path, **answers: str | bool) -> Path:
+    """Render in this process, as `cookiecutter --no-input` does, and return the project."""
+    return Path(
+        cookiecutter(
+            str(TEMPLATE),
+            no_input=True,
+            extra_context=answers,
+            output_dir=str(output),
+            config_file=str(settings(home)),
+        )
+    )
+
+
+def settings(home: Path) -> Path:
+    """Return settings for cookiecutter that keep its traces in a folder of ours."""
+    path = home / "cookiecutter.yaml"
+    path.write_text(f"{{replay_dir: {home}/replay, cookiecutters_dir: {home}/templates}}")
+    return path
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """Return this process's variables with another home."""
+    kept = {name: v for name, v in os.environ.items() if not name.startswith((*FOREIGN, "XDG_"))}
+    return kept | {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"} | variables
+
+
+def run(
+    *command: str | Path, cwd: Path, env: dict[str, str] | None = None, typed: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a command without a terminal and return what it printed, whatever its exit code is."""
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=env,
+        input=typed,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="backslashreplace",
+        check=False,
+        timeout=600,
+    )
+
+
+def command(name: str) -> str:
+    """Return the path of a program that the dev group installed beside this Python."""
+    return shutil.which(name, path=str(Path(sys.executable).parent)) or name
+
+
+def contents(project: Path) -> dict[str, bytes]:
+    """Return the bytes of each of a project's files."""
+    return {path: (project / path).read_bytes() for path in files(project)}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Return what git prints."""
+    done = run("git", *arguments, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def commit(repository: Path, message: str) -> None:
+    """Commit all that there is."""
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", "--message", message)
+
+
+def files(project: Path) -> set[str]:
+    """Return the paths of a project's files, without its repository."""
+    found = (path.relative_to(project) for path in project.rglob("*") if path.is_file())
+    return {path.as_posix() for path in found if path.parts[0] != ".git"}

@@ -1,0 +1,146 @@
+"""What can be said about the files of `use_docker` without starting anything."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.renders import COMBINATIONS, PYTHON_VERSIONS, SOURCES, command, run
+
+Bake = Callable[..., Path]
+
+WITH_DOCKER = {name: answers for name, answers in COMBINATIONS.items() if answers["use_docker"]}
+SERVER = SOURCES / "<<cookiecutter.project_slug>>" / "server.py"
+
+# What a user may set for the stack, and what must come of it.
+VARIABLES = {
+    "by-default": {},
+    "a-domain": {"DOMAIN": "shop.example.com"},
+    "other-ports": {"HTTP_PORT": "8080", "HTTPS_PORT": "8443", "PUBLISH": "127.0.0.1"},
+    "h2c": {"UPSTREAM_HTTP": "h2c"},
+}
+
+
+@pytest.fixture(params=list(WITH_DOCKER.values()), ids=list(WITH_DOCKER))
+def project(request: pytest.FixtureRequest, bake: Bake) -> Path:
+    """A project with Docker, in every combination with the other options."""
+    return bake(**request.param)
+
+
+def compose(project: Path, *words: str, **variables: str) -> dict[str, Any]:
+    """Return what Compose makes of the project's files."""
+    if not shutil.which("docker") or run("docker", "compose", "version", cwd=project).returncode:
+        pytest.skip("Compose v2, which comes with an engine, is not here (images)")
+    done = run(
+        "docker", "compose", *words, "config", "--format", "json",
+        cwd=project, env=os.environ | variables,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    config: dict[str, Any] = json.loads(done.stdout)
+    return config
+
+
+def adapt(project: Path, home: Path, **variables: str) -> dict[str, Any]:
+    """Return what Caddy makes of the project's file, after it found it to be valid."""
+    if not shutil.which("caddy"):
+        pytest.skip("caddy is not among the tools that are here")
+    env = os.environ | {"HOME": str(home), "XDG_DATA_HOME": str(home)} | variables
+    done = run("caddy", "validate", "--config", "Caddyfile", cwd=project, env=env)
+    assert "Valid configuration" in done.stdout + done.stderr
+    adapted = subprocess.run(
+        ["caddy", "adapt", "--config", "Caddyfile"],
+        cwd=project, env=env, capture_output=True, check=True,
+    )  # fmt: skip
+    config: dict[str, Any] = json.loads(adapted.stdout)
+    return config
+
+
+@pytest.mark.parametrize("variables", VARIABLES.values(), ids=VARIABLES)
+def test_compose(variables: dict[str, str], project: Path) -> None:
+    """Compose takes the files without a warning; ports are published where it was asked for."""
+    services = compose(project, **variables)["services"]
+    assert {"app", "caddy"} <= services.keys()
+    ports = [(port.get("host_ip", ""), port["published"], port["target"], port["protocol"])
+             for port in services["caddy"]["ports"]]  # fmt: skip
+    http, https = variables.get("HTTP_PORT", "80"), variables.get("HTTPS_PORT", "443")
+    address = variables.get("PUBLISH", "")
+    assert ports == [
+        (address, http, int(http), "tcp"),
+        (address, https, int(https), "tcp"),
+        (address, https, int(https), "udp"),
+    ]
+
+
+def test_each_file_stands_on_its_own(project: Path) -> None:
+    """Every further Compose file is complete by itself: it can be taken out, or used alone."""
+    for path in project.glob("compose.?*.yaml"):
+        assert compose(project, "--file", path.name)["services"]
+
+
+@pytest.mark.parametrize("variables", VARIABLES.values(), ids=VARIABLES)
+def test_caddy(variables: dict[str, str], project: Path, home: Path) -> None:
+    """Caddy takes its file for localhost, a domain, other ports and HTTP/2 to the service."""
+    config = adapt(project, home, **variables)
+    assert variables.get("DOMAIN", "localhost") in json.dumps(config)
+    formatted = run("caddy", "fmt", "--diff", "Caddyfile", cwd=project)
+    assert not re.search(r"^[+-]", formatted.stdout, re.MULTILINE), formatted.stdout
+
+
+def test_hsts_needs_a_domain(bake: Bake, home: Path) -> None:
+    """Browsers are told to stay with HTTPS, except by localhost, which others serve on as well."""
+    config = json.dumps(adapt(bake(use_docker=True), home, DOMAIN="shop.example.com"))
+    assert "Strict-Transport-Security" in config
+    assert '"not": [{"host": ["localhost"]}]' in config
+
+
+def test_dockerfile(project: Path) -> None:
+    """hadolint finds nothing."""
+    if not shutil.which(command("hadolint")):
+        pytest.skip("hadolint is not among the tools that are here")
+    done = run(command("hadolint"), "Dockerfile", cwd=project)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("version", PYTHON_VERSIONS)
+def test_python_of_the_image(version: str, bake: Bake) -> None:
+    """The image has Python 3.13, or what was asked for where that is newer, in all its stages."""
+    text = (bake(use_docker=True, python_version=version) / "Dockerfile").read_text("utf-8")
+    newest = max("3.13", version)
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {f"python:{newest}-slim"}
+
+
+def test_dockerfile_needs_nothing_new(project: Path) -> None:
+    """Engines since 20.10 build it, from images that are here already."""
+    text = (project / "Dockerfile").read_text("utf-8")
+    assert not re.search(r"^# *syntax=|@sha256:|--link|--mount|<<", text, re.MULTILINE)
+
+
+def test_idle_connections(bake: Bake, home: Path) -> None:
+    """Caddy lets go of an idle connection before the service does: none closes under a request."""
+    config = json.dumps(adapt(bake(use_docker=True), home))
+    idle = {int(value) / 1e9 for value in re.findall(r'"idle_timeout": (\d+)', config)}
+    limit = re.search(r"keep_alive_timeout = (\d+)", SERVER.read_text("utf-8"))
+    assert limit
+    assert 0 < max(idle) < int(limit[1])
+
+
+def test_grace_periods(project: Path, home: Path) -> None:
+    """The engine waits longer than the service and Caddy need at most."""
+    services = compose(project)["services"]
+    settings = services["app"]["environment"]
+    needed = float(settings["SHUTDOWN_DELAY"]) + float(settings["SHUTDOWN_TIMEOUT"])
+    # Two more seconds for requests that are cancelled, and for `shutdown`.
+    assert seconds(services["app"]["stop_grace_period"]) > needed + 2
+    caddy = adapt(project, home)["apps"]["http"]["grace_period"] / 1e9
+    assert needed < caddy < seconds(services["caddy"]["stop_grace_period"])
+
+
+def seconds(text: str) -> int:
+    """Return what Compose writes as `15s`."""
+    return int(text.removesuffix("s"))

@@ -1,0 +1,268 @@
+"""What a render looks like: the paths, the form of each file, and the answers in them."""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from poetry.core.masonry import api
+
+from plinth_answers import SLUG, TAKEN
+from tests.renders import (
+    AWKWARD_NAMES,
+    COMBINATIONS,
+    CONTEXT,
+    OPTIONS,
+    PYTHON_VERSIONS,
+    SOURCES,
+    THOROUGH,
+    command,
+    files,
+    render,
+    run,
+)
+
+Bake = Callable[..., Path]
+
+# The names that sort before, behind and further than all others, for imports and line lengths.
+SLUGS = ("a", "zz", "s" * 30)
+
+PATHS = {
+    ".github/workflows/ci.yml",
+    ".gitignore",
+    "Makefile",
+    "README.md",
+    "docs/log.schema.json",
+    "my_service/__init__.py",
+    "my_service/__main__.py",
+    "my_service/capture.py",
+    "my_service/config.py",
+    "my_service/context.py",
+    "my_service/development.py",
+    "my_service/early.py",
+    "my_service/encoding.py",
+    "my_service/environment.py",
+    "my_service/exception_handlers.py",
+    "my_service/exchange.py",
+    "my_service/hypercorn_repairs.py",
+    "my_service/hypercorn_streams.py",
+    "my_service/in_flight.py",
+    "my_service/known_secrets.py",
+    "my_service/lines.py",
+    "my_service/listener.py",
+    "my_service/logging.py",
+    "my_service/main.py",
+    "my_service/middleware.py",
+    "my_service/named_secrets.py",
+    "my_service/observers.py",
+    "my_service/own_code.py",
+    "my_service/proxies.py",
+    "my_service/redaction.py",
+    "my_service/resources.py",
+    "my_service/routers/__init__.py",
+    "my_service/routers/health.py",
+    "my_service/routers/hello.py",
+    "my_service/safe_calls.py",
+    "my_service/scrubbing.py",
+    "my_service/secret_names.py",
+    "my_service/server.py",
+    "my_service/settings_errors.py",
+    "my_service/source_masking.py",
+    "my_service/stop.py",
+    "my_service/stream.py",
+    "my_service/texts.py",
+    "my_service/timestamps.py",
+    "my_service/tracebacks.py",
+    "my_service/url_credentials.py",
+    "my_service/values_in_text.py",
+    "my_service/websocket_exchange.py",
+    "pyproject.toml",
+    "sample.env",
+    "tests/__init__.py",
+    "tests/conftest.py",
+    "tests/test_config.py",
+    "tests/test_exception_handlers.py",
+    "tests/test_health.py",
+    "tests/test_hello.py",
+    "tests/test_logging.py",
+    "tests/test_middleware.py",
+    "tests/test_redaction.py",
+    "tests/test_resources.py",
+    "tests/test_server.py",
+}
+
+# What each option adds to them, and what only several together do.
+OPTION_PATHS: dict[str, set[str]] = {
+    "use_sentry": {
+        "my_service/route.py",
+        "my_service/sentry.py",
+        "my_service/sentry_events.py",
+        "my_service/sentry_reporting.py",
+        "tests/test_sentry.py",
+    },
+    "use_prometheus": {
+        "monitoring/alertmanager.yml",
+        "monitoring/alerts.yml",
+        "monitoring/alerts_test.yml",
+        "monitoring/grafana/dashboards/service.json",
+        "monitoring/grafana/provisioning/dashboards/service.yml",
+        "monitoring/grafana/provisioning/datasources/prometheus.yml",
+        "monitoring/prometheus.yml",
+        "monitoring/rules.yml",
+        "my_service/metrics.py",
+        "my_service/metrics_server.py",
+        "my_service/route.py",
+        "tests/test_metrics.py",
+    },
+    "use_docker": {".dockerignore", "Caddyfile", "Dockerfile", "compose.yaml", "smoke.py"},
+    "use_docker+use_prometheus": {"compose.monitoring.yaml"},
+}
+
+# What would tell of an option in a project without it.
+TRACES: dict[str, str] = {
+    "use_sentry": "sentry|dsn=",
+    "use_prometheus": "prometheus|metric|monitoring|grafana|alert|promtool|amtool|scrape|9464",
+    "use_docker": r"docker|caddy|compose\b",
+}
+
+RENDERS: dict[str, dict[str, str | bool]] = {
+    **{f"options-{name}": {**options} for name, options in COMBINATIONS.items()},
+    **{f"{version}-{slug:.2}-{name}": {"python_version": version, "project_slug": slug,
+                                       **COMBINATIONS[name]}
+       for version in PYTHON_VERSIONS for slug in SLUGS for name in THOROUGH},
+    **{f"{kind}-everywhere": {"project_name": name, "description": name, "author_name": name,
+                              "author_email": "zoë+o'hara@exämple.co", "project_slug": "my_service"}
+       for kind, name in AWKWARD_NAMES.items()},
+    "longest": {"project_name": "N" * 60, "project_slug": "s" * 30, "description": "d " * 99 + "d",
+                "author_name": "李" * 80, "author_email": f"{'e' * 242}@example.com"},
+    "emptiest": {"project_name": "李", "description": ""},
+    "slug-with-underscores": {"project_slug": "a__b_"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=list(RENDERS.values()), ids=list(RENDERS))
+def answers(request: pytest.FixtureRequest) -> dict[str, str | bool]:
+    """The answers of one render."""
+    return dict(request.param)
+
+
+@pytest.fixture(scope="module")
+def project(
+    answers: dict[str, str | bool], home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The project that these answers give."""
+    return render(tmp_path_factory.mktemp("render"), home, **answers)
+
+
+def texts(project: Path, *suffixes: str) -> Iterator[tuple[str, str]]:
+    """Yield the path and the text of each file, of those with a suffix where some are given."""
+    for path in sorted(files(project)):
+        if not suffixes or path.endswith(suffixes):
+            yield path, (project / path).read_text("utf-8")
+
+
+def test_paths(project: Path, answers: dict[str, str | bool]) -> None:
+    """A project has exactly these files; its package has the name of its folder."""
+    assert project.name == answers.get("project_slug", "my_service")
+    added = [paths for options, paths in OPTION_PATHS.items()
+             if all(answers.get(option) for option in options.split("+"))]  # fmt: skip
+    expected = PATHS.union(*added)
+    assert files(project) == {re.sub("^my_service/", f"{project.name}/", path) for path in expected}
+
+
+def test_nothing_of_an_option_is_left(project: Path, answers: dict[str, str | bool]) -> None:
+    """Whoever answers no finds no trace of the option."""
+    for option in OPTIONS:
+        for path, text in texts(project):
+            if not answers.get(option):
+                # The stamp repeats the question.
+                text = text.replace(f"{option} = ", "")  # noqa: PLW2901
+                # A name of the Sentry SDK.
+                text = text.replace("before_send_metric", "")  # noqa: PLW2901
+                assert not re.search(TRACES[option], text, re.IGNORECASE), path
+
+
+def test_top_level_names_are_reserved(bake: Bake) -> None:
+    """No package can get the name of a file or folder beside it, whatever the case."""
+    names = {path.partition("/")[0].lower() for path in files(bake(project_slug="zz"))} - {"zz"}
+    assert {name for name in names if SLUG.fullmatch(name)} - TAKEN == set()
+
+
+def test_package_is_not_ignored(bake: Bake) -> None:
+    """git and the build backend see every file of a package, whatever its allowed name."""
+    lines = (bake() / ".gitignore").read_text("utf-8").splitlines()
+    names = {line.strip("/").lower() for line in lines}
+    assert {name for name in names if SLUG.fullmatch(name)} - TAKEN == set()
+
+
+def test_format(project: Path) -> None:
+    """`ruff format` of the project's own settings would change nothing."""
+    done = run(command("ruff"), "format", "--no-cache", "--diff", ".", cwd=project)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_lint(project: Path) -> None:
+    """`ruff check` of the project's own settings finds nothing."""
+    done = run(command("ruff"), "check", "--no-cache", "--output-format=concise", ".", cwd=project)
+    assert done.returncode == 0, done.stdout
+
+
+def test_blank_lines(project: Path) -> None:
+    """No file begins or ends with a blank line, has two of them together or blanks at line ends."""
+    for path, text in texts(project):
+        assert not text.startswith("\n"), path
+        assert not text or text.endswith("\n"), path
+        assert not text.endswith("\n\n"), path
+        assert not re.search(r"[ \t]$", text, re.MULTILINE), path
+        # The formatter knows better about Python.
+        assert path.endswith(".py") or "\n\n\n" not in text, path
+
+
+def test_nothing_of_the_template_is_left(project: Path) -> None:
+    """No delimiter, no tag, no private answer is seen in a project."""
+    for path, text in texts(project):
+        assert not re.search(r"<< ?cookiecutter|# ?<%|%>|<#|#>|cookiecutter\.", text), path
+
+
+def test_data_files_are_readable(project: Path) -> None:
+    """TOML, YAML and JSON are what their names say."""
+    for _, text in texts(project, ".toml"):
+        tomllib.loads(text)
+    for _, text in texts(project, ".yml", ".yaml"):
+        assert list(yaml.safe_load_all(text))
+    for _, text in texts(project, ".json"):
+        json.loads(text)
+
+
+def test_stamp(project: Path, answers: dict[str, str | bool]) -> None:
+    """pyproject.toml tells the template's version and gives back every answer as it was given."""
+    pyproject = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
+    stamp: dict[str, Any] = pyproject["tool"]["plinth"]
+    questions = [name for name in CONTEXT if not name.startswith("_")]
+    assert list(stamp) == ["version", *questions]
+    assert stamp["version"] == CONTEXT["_plinth_version"]
+    assert {name: stamp[name] for name in answers} == answers
+    if "description" in answers:
+        assert pyproject["project"]["description"] == answers["description"]
+
+
+def test_metadata(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """poetry-core can build every project, whatever its author is called."""
+    monkeypatch.chdir(project)
+    folder = tmp_path / api.prepare_metadata_for_build_wheel(str(tmp_path))
+    metadata = (folder / "METADATA").read_text("utf-8")
+    pyproject = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))
+    assert f"\nName: {pyproject['project']['name']}\n" in metadata
+    assert f"\nSummary: {pyproject['project']['description']}\n" in metadata
+    for author in pyproject["project"]["authors"]:
+        assert all(f": {text}\n" in metadata for text in author.values())
+
+
+def test_sources_have_no_conditional_names() -> None:
+    """A name that could render empty would make cookiecutter write elsewhere."""
+    names = {part for path in SOURCES.rglob("*") for part in path.relative_to(SOURCES).parts}
+    assert {name for name in names if "<" in name} == {"<<cookiecutter.project_slug>>"}
