@@ -1,7 +1,9 @@
-# Needs Python 3.11 or newer and make; everything else goes into .venv.
+# Requires Python 3.11 or newer and make; everything else is installed into .venv.
 PYTHON ?= python3
 OUT ?= ..
 BIN := .venv/bin
+# The part of the rendered package that is plain Python, and the style that it follows.
+INTERNAL := --config tests/rendered/style.toml "<<cookiecutter.project_slug>>/<<cookiecutter.project_slug>>/_internal"
 
 .DELETE_ON_ERROR:
 .PHONY: help new test lint format e2e e2e-full bench clean
@@ -10,41 +12,45 @@ BIN := .venv/bin
 help:
 	@awk '/^# /{text=substr($$0, 3)} /^[a-z0-9-]+:/{sub(/:.*/, ""); printf "make %-8s %s\n", $$0, text}' Makefile
 
-# Scaffold a service beside this folder, or in OUT=folder; ARGS="--no-input project_name=…" answers.
+# Scaffold a service beside this folder or in OUT=folder; pass answers as ARGS="--no-input project_name=…".
 new: .venv/new
 	@$(BIN)/python -c 'import sys; from pathlib import Path; \
 		sys.exit(Path(sys.argv[1]).resolve().is_relative_to(Path.cwd()))' "$(OUT)" \
-		|| { echo "OUT=$(OUT) lies inside the template; choose a folder outside of it" >&2; exit 1; }
+		|| { echo "OUT=$(OUT) is inside the template; choose a folder outside it" >&2; exit 1; }
 	@$(BIN)/cookiecutter . --output-dir "$(OUT)" $(value ARGS)
 
-# Run the template's tests; ARGS="-k slug" goes to pytest.
+# Run the template's tests; ARGS="-k slug" is passed to pytest.
 test: .venv/dev
 	@$(BIN)/pytest --ignore=tests/e2e $(value ARGS)
 
-# Check format, style and types, and change nothing.
+# Check format, lint and types without changes.
 lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check $(INTERNAL)
+	$(BIN)/ruff check $(INTERNAL)
 	$(BIN)/mypy
 
-# Format the code and mend what can be mended by itself.
+# Fix lint and format.
 format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix $(INTERNAL)
+	$(BIN)/ruff format $(INTERNAL)
 
 # Install, build and serve rendered projects.
 e2e: .venv/dev
 	@$(BIN)/pytest tests/e2e $(value ARGS)
 
-# Run all of these, and 5,000 connections of random bytes: for each change of the server and before a release.
+# Run the e2e tests with 5,000 connections of random bytes, after a change of the server and before a release.
 e2e-full: .venv/dev
 	@FUZZ_CONNECTIONS=5000 $(BIN)/pytest tests/e2e $(value ARGS)
 
-# Measure what logging costs: ratios to bare FastAPI and to the usual way of logging; ten minutes.
+# Measure the cost of logging against bare FastAPI and common logging; takes ten minutes.
 bench: .venv/dev
 	@$(BIN)/python -m bench
 
-# Remove what these targets made.
+# Remove the files that these targets made.
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
@@ -58,7 +64,7 @@ clean:
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "Python 3.11 or newer is needed; under another name: PYTHON=python3.13" >&2; exit 1; }
+		|| { echo "Python 3.11 or newer is required; set its name with PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 		|| { echo "Python has no venv; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv

@@ -1,1 +1,1 @@
-"""What logging costs: `make bench` measures it in one run and prints tables of ratios."""
+"""Benchmarks: `make bench` measures the cost of logging and prints tables of ratios."""

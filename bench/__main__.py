@@ -22,17 +22,17 @@ from bench.load import Connection, percentile
 
 TEMPLATE = Path(__file__).parents[1]
 NAMES = ("bare", "reference", "service", "all options")
-# With one option, and with what most services do instead.
+# Each option, followed by what most services use instead.
 OPTION_NAMES = ("use_sentry", "SDK's integrations", "use_prometheus", "instrumentator")
-# These need a project with options; all others need none.
+# These run in the project with all options, the others in the one without.
 WITH_OPTIONS = ("all options", *OPTION_NAMES)
 OPTIONS = [name for name in json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
            if name.startswith("use_")]  # fmt: skip
 CONNECTIONS = 8
-REQUESTS = 1_000  # of each connection
+REQUESTS = 1_000  # per connection
 REPEATS = 3
 
-Figures = dict[str, dict[str, float]]  # of each application, by name
+Figures = dict[str, dict[str, float]]  # by application, then by name of the figure
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def machine() -> str:
-    """Return what the figures depend on most."""
+    """Return the number of cores and the CPU model."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     models = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
@@ -63,7 +63,7 @@ def machine() -> str:
 
 @dataclass
 class Bench:
-    """The measurements, and the folder that they happen in."""
+    """The measurements, and the folder with the rendered projects."""
 
     folder: Path
 
@@ -74,7 +74,7 @@ class Bench:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment of what is measured."""
+        """Environment variables of the measured processes."""
         ours = {"ENV": "production", "METRICS_PORT": "0", "PYTHONPATH": str(TEMPLATE)}
         return os.environ | ours
 
@@ -90,7 +90,7 @@ class Bench:
                 subprocess.run(uv, cwd=self.folder / name / "my_service", check=True)
 
     def in_process(self, names: Sequence[str]) -> Figures:
-        """CPU time of one request, without a server."""
+        """Return the CPU time of one request, without a server."""
         rounds: dict[str, list[dict[str, float]]] = {name: [] for name in names}
         for _ in range(REPEATS):
             for name in names:
@@ -98,7 +98,7 @@ class Bench:
         return {name: median(measured) for name, measured in rounds.items()}
 
     def hostile(self) -> Figures:
-        """CPU time of masking texts that make careless patterns explode."""
+        """Return the CPU time for redacting texts that make careless patterns backtrack."""
         figures: Figures = self._run("service", "bench.hostile")
         return figures
 
@@ -112,7 +112,7 @@ class Bench:
         return json.loads(done.stdout)
 
     async def behind_server(self) -> Figures:
-        """CPU time of the server process, throughput and latency under load."""
+        """Return the CPU time of the server process, throughput and latency under load."""
         rounds: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
         for _ in range(REPEATS):
             for name in NAMES:
@@ -121,7 +121,7 @@ class Bench:
         return {name: median(measured) for name, measured in rounds.items()}
 
     async def beside_failures(self) -> Figures:
-        """Latency of good requests while others fail, logged and not logged."""
+        """Return the latency of good requests while others fail, logged and not logged."""
         figures: Figures = {}
         for name, target in (
             ("not logged", "/quiet-failure"),
@@ -137,7 +137,7 @@ class Bench:
         return figures
 
     async def starts(self) -> Figures:
-        """Time to the first answer, and memory at that moment."""
+        """Return the time to the first response, and the memory at that moment."""
         rounds: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
         for _ in range(REPEATS):
             for name in NAMES:
@@ -165,7 +165,7 @@ class Bench:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -173,7 +173,7 @@ def free_port() -> int:
 
 
 async def first_answer(port: int) -> None:
-    """Return when the server has answered a request."""
+    """Wait until the server answers a request."""
     for _ in range(3_000):
         try:
             await Connection(port, "/plain", count=1).run()
@@ -184,7 +184,7 @@ async def first_answer(port: int) -> None:
 
 
 async def under_load(process: psutil.Process, port: int) -> dict[str, float]:
-    """Return what the server does with connections that never rest."""
+    """Return CPU time, throughput, latency and memory with busy connections."""
     await Connection(port, "/plain", count=500).run()
     connections = [Connection(port, "/plain", REQUESTS) for _ in range(CONNECTIONS)]
     cpu, began = process.cpu_times(), time.perf_counter()
@@ -202,7 +202,7 @@ async def under_load(process: psutil.Process, port: int) -> dict[str, float]:
 
 
 async def beside(port: int, target: str) -> dict[str, float]:
-    """Return the latency of good requests while a thousand others fail one after the other."""
+    """Return the latency of good requests while a thousand others fail in sequence."""
     await Connection(port, "/plain", count=500).run()
     failing = Connection(port, target, count=1_000)
     good = [Connection(port, "/plain") for _ in range(4)]
@@ -221,7 +221,7 @@ def median(measured: list[dict[str, float]]) -> dict[str, float]:
 
 
 def print_table(title: str, figures: Figures, *, above_bare: bool = False) -> None:
-    """Print figures as a Markdown table, with their ratios to those of the first application."""
+    """Print figures as a Markdown table, with their ratios to the first application."""
     first, *others = figures
     print_row(title, *figures, *(f"{name} / {first}" for name in others))
     print_row("---", *["---:"] * (len(figures) + len(others)))
@@ -239,7 +239,7 @@ def print_table(title: str, figures: Figures, *, above_bare: bool = False) -> No
 def print_added(
     title: str, figures: Figures, option: tuple[str, str], usual: tuple[str, str]
 ) -> None:
-    """Print what an option adds to a request, beside what the usual way adds."""
+    """Print what an option adds to a request, beside its usual alternative."""
     print_row(f"{title}, added CPU µs", usual[0], option[0], f"{option[0]} / {usual[0]}")
     print_row("---", "---:", "---:", "---:")
     for name in figures["bare"]:
@@ -249,7 +249,7 @@ def print_added(
 
 
 def print_hostile(figures: Figures) -> None:
-    """Print what hostile texts of the length that is read at most take."""
+    """Print the cost of redacting hostile texts of the maximum length."""
     print_row("hostile texts", *figures)
     print_row("---", *["---:"] * len(figures))
     for name in next(iter(figures.values())):
@@ -263,7 +263,7 @@ def print_row(*cells: str) -> None:
 
 
 def number(value: float) -> str:
-    """Return a figure with three digits that count."""
+    """Return a figure with three significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

@@ -1,12 +1,12 @@
-"""The applications that are compared: the same routers under different logging.
+"""The compared applications: the same routers with different logging.
 
-- `bare`: FastAPI and nothing else.
-- `reference`: what most services do: BaseHTTPMiddleware, Loguru's default format, `print` of a JSON
+- `bare`: FastAPI alone.
+- `reference`: the usual request log: BaseHTTPMiddleware, Loguru's default format, `print` of a JSON
   line to standard error, stackprinter over the whole traceback.
-- `service`: the rendered project, without its options.
-- `all options`: the rendered project with all of them.
-- `use_sentry`, and `SDK's integrations`: what one line of Sentry's documents gives instead.
-- `use_prometheus`, and `instrumentator`: FastAPI with what most services count their requests with.
+- `service`: the rendered project without options.
+- `all options`: the rendered project with all options.
+- `use_sentry`, compared with `SDK's integrations`: `sentry_sdk.init` with its defaults.
+- `use_prometheus`, compared with `instrumentator`: prometheus-fastapi-instrumentator.
 """
 
 import sys
@@ -33,7 +33,7 @@ async def greet() -> dict[str, str]:
 
 @hello.get("/divide")
 async def divide(a: int, b: int) -> float:
-    """Fail when `b` is 0, or no number."""
+    """Fail if `b` is 0 or not a number."""
     return a / b
 
 
@@ -51,25 +51,25 @@ async def ready() -> dict[str, str]:
 
 @router.get("/plain")
 async def plain() -> dict[str, int]:
-    """A body of 13 bytes, and nothing logged."""
+    """Return a small body without logging."""
     return {"data": 12345}
 
 
 @router.get("/info")
 async def info() -> dict[str, int]:
-    """The same with one line."""
+    """Return the same body and log one line."""
     logger.info("one line", number=12345)
     return {"data": 12345}
 
 
 @router.get("/quiet-failure")
 async def quiet_failure() -> Response:
-    """A failure that nobody logs."""
+    """Return a 500 without an exception."""
     return PlainTextResponse("Internal Server Error", status_code=500)
 
 
 def application(name: str) -> FastAPI:
-    """Return one of the applications, its log set up."""
+    """Return one of the applications, with its log set up."""
     app = APPLICATIONS[name]()
     for included in (router, hello, health):
         app.include_router(included)
@@ -77,30 +77,32 @@ def application(name: str) -> FastAPI:
 
 
 def service() -> FastAPI:
-    """The rendered project's application, without its routers."""
+    """Return the rendered project's application, without its routers."""
+    from my_service._internal import begin  # noqa: F401
     from my_service.exception_handlers import add_exception_handlers
-    from my_service.middleware import Service
+    from my_service.middleware import add_request_log
 
-    app = Service()
+    app = FastAPI()
+    add_request_log(app)
     add_exception_handlers(app)
     return app
 
 
 def use_sentry(app: FastAPI | None = None) -> FastAPI:
-    """The rendered project's application with its Sentry option."""
+    """Return the rendered project's application with its Sentry option."""
     import sentry_sdk
 
     from my_service.sentry import SentrySettings, add_sentry
 
     app = app or service()
     add_sentry(app, SentrySettings(sentry_dsn=DSN))
-    # What is sent costs the same, whoever made it.
+    # Sending costs the same in both applications.
     sentry_sdk.get_client().transport = None
     return app
 
 
 def sdk_integrations() -> FastAPI:
-    """The rendered project's application under the SDK's automatic integrations."""
+    """Return the rendered project's application with the SDK's automatic integrations."""
     import sentry_sdk
 
     sentry_sdk.init(DSN)
@@ -109,7 +111,7 @@ def sdk_integrations() -> FastAPI:
 
 
 def use_prometheus() -> FastAPI:
-    """The rendered project's application with the option for Prometheus."""
+    """Return the rendered project's application with its Prometheus option."""
     from my_service.metrics import add_metrics
 
     app = service()
@@ -118,7 +120,7 @@ def use_prometheus() -> FastAPI:
 
 
 def instrumentator() -> FastAPI:
-    """A bare application with prometheus-fastapi-instrumentator."""
+    """Return a bare application with prometheus-fastapi-instrumentator."""
     from prometheus_fastapi_instrumentator import Instrumentator
 
     app = FastAPI()
@@ -127,12 +129,12 @@ def instrumentator() -> FastAPI:
 
 
 def all_options() -> FastAPI:
-    """The rendered project's application with all options, as main.py adds them."""
+    """Return the rendered project's application with all options, as main.py adds them."""
     return use_sentry(use_prometheus())
 
 
 def reference() -> FastAPI:
-    """An application with the usual request log."""
+    """Return an application with the usual request log."""
     import orjson
     import stackprinter
 

@@ -1,4 +1,4 @@
-"""What the masking of hostile texts takes: run in a project as `python -m bench.hostile`."""
+"""CPU time for redacting hostile texts: run in a project as `python -m bench.hostile`."""
 
 import json
 import statistics
@@ -8,15 +8,15 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from my_service.redaction import redact, redact_target
-from my_service.texts import READ_LIMIT
+from my_service._internal.log.redaction import redact, redact_target
+from my_service._internal.log.texts import READ_LIMIT
 
 PATTERNS = Path(__file__).parents[1] / "tests" / "rendered" / "patterns.py"
 CASES: dict[str, Callable[[str], str]] = {"free text": redact, "query": redact_target}
 
 
 def load(path: Path) -> Any:
-    """Return a module by its path: the project has a package `tests` too."""
+    """Return a module by its path, since the project also has a package `tests`."""
     spec = spec_from_file_location(path.stem, path)
     assert spec
     assert spec.loader
@@ -37,7 +37,7 @@ def cost(function: Callable[[str], str], text: str) -> float:
 
 
 def measure(function: Callable[[str], str]) -> dict[str, float]:
-    """Return the figures of all texts as long as what is read of one at most."""
+    """Return the figures of all hostile texts, at the maximum length that is read."""
     patterns = load(PATTERNS)
     long = [cost(function, text) for unit in patterns.patterns()
             for text in patterns.texts(unit, READ_LIMIT)]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.apps import application
 
-# Path, and how many requests one round has.
+# Path and number of requests per round.
 CASES = {
     "request": ("/plain", 500),
     "with one logger.info": ("/info", 500),
@@ -49,12 +49,12 @@ def scope(target: str) -> dict[str, Any]:
 
 
 async def receive() -> dict[str, Any]:
-    """Give an empty body."""
+    """Return an empty body."""
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
 async def send(message: Any) -> None:
-    """Take the response and forget it."""
+    """Discard the response."""
 
 
 async def measure(app: Any, target: str, requests: int) -> float:
@@ -73,7 +73,7 @@ async def main() -> None:
     for _ in range(ROUNDS + 1):
         for case, (target, requests) in CASES.items():
             times[case].append(await measure(app, target, requests))
-    # The first round warmed up.
+    # The first round is the warm-up.
     print(json.dumps({case: statistics.median(rounds[1:]) for case, rounds in times.items()}))
 
 

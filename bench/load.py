@@ -1,4 +1,4 @@
-"""A client that keeps a server busy: HTTP/1.1 over connections that stay open."""
+"""Load generator: HTTP/1.1 requests over persistent connections."""
 
 import asyncio
 import time
@@ -7,11 +7,11 @@ REQUEST = "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAccept: */
 
 
 class Connection:
-    """One connection that asks for the same again and again.
+    """One connection that repeats the same request.
 
     Args:
         target: path and query.
-        count: how often to ask; without it, until `stop` is called.
+        count: number of requests; without it, until `stop` is called.
     """
 
     def __init__(self, port: int, target: str, count: int | None = None) -> None:
@@ -22,7 +22,7 @@ class Connection:
         self.stopped = False
 
     async def run(self) -> None:
-        """Ask, and note how long each answer took."""
+        """Send the requests and record their latencies."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         while not self.stopped and len(self.latencies) != self.count:
             began = time.perf_counter()
@@ -34,7 +34,7 @@ class Connection:
         writer.close()
 
     def stop(self) -> None:
-        """End after the answer that is awaited."""
+        """Stop after the current response."""
         self.stopped = True
 
 

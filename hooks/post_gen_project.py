@@ -1,8 +1,8 @@
-"""Finish a new project: remove what no answer asks for, make a git repository, say what comes next.
+"""Finish a new project: remove unwanted files, make a git repository, print the next commands.
 
-cookiecutter renders this file, then runs it inside the project with its own Python, from a
-temporary copy: only the standard library can be imported. An exit code other than 0 makes
-cookiecutter delete the project, so nothing here may fail for a reason that is not the template's.
+cookiecutter renders this file and runs it with its own Python inside the project, from a temporary
+copy: it can import only the standard library. A non-zero exit code makes cookiecutter delete the
+project, so only an error in the template may cause one.
 """
 
 import json
@@ -18,30 +18,37 @@ ANSWERS = json.loads(r"""<< cookiecutter | tojson >>""")
 
 PACKAGE = ANSWERS["project_slug"]
 
-# Option -> what it needs; several joined by + -> what only all of them together need. A path goes
-# when nothing that lists it was chosen.
+# Option -> its paths; options joined by + -> paths that need all of them. A path is removed unless
+# a chosen entry lists it.
 OPTIONS: dict[str, tuple[str, ...]] = {
     "use_sentry": (
-        f"{PACKAGE}/route.py",
+        f"{PACKAGE}/_internal/reports",
+        f"{PACKAGE}/_internal/sentry",
         f"{PACKAGE}/sentry.py",
-        f"{PACKAGE}/sentry_events.py",
-        f"{PACKAGE}/sentry_reporting.py",
+        "docs/sentry.md",
         "tests/test_sentry.py",
     ),
     "use_prometheus": (
+        f"{PACKAGE}/_internal/reports",
+        f"{PACKAGE}/_internal/prometheus",
         f"{PACKAGE}/metrics.py",
-        f"{PACKAGE}/metrics_server.py",
-        f"{PACKAGE}/route.py",
+        "docs/prometheus.md",
         "monitoring",
         "tests/test_metrics.py",
     ),
-    "use_docker": (".dockerignore", "Caddyfile", "Dockerfile", "compose.yaml", "smoke.py"),
+    "use_docker": (
+        ".dockerignore",
+        "Caddyfile",
+        "Dockerfile",
+        "compose.yaml",
+        "docs/docker.md",
+        "smoke.py",
+    ),
     "use_docker+use_prometheus": ("compose.monitoring.yaml",),
 }
 
-# Set by git for its own hooks and aliases: they would point our commands at somebody else's
-# repository.
-FOREIGN_REPOSITORY = {
+# git sets these for its hooks and aliases. They would point our commands at another repository.
+GIT_VARIABLES = {
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_DIR",
@@ -52,8 +59,7 @@ FOREIGN_REPOSITORY = {
     "GIT_WORK_TREE",
 }
 
-# No guessed identity, no password for a signature, no hook of the user's: nothing that could ask,
-# wait or change the files.
+# No guessed identity, no signature and no user hooks: git must not prompt, wait or change files.
 GIT = (
     "git",
     "-c", "init.defaultBranch=main",
@@ -68,14 +74,14 @@ BY_HAND = f"git add -A && git commit -m {shlex.quote(MESSAGE)}"
 
 
 def main() -> None:
-    """Leave a project that holds what was asked for, and tell its owner how to go on."""
+    """Remove unwanted files, make the repository and print the summary."""
     remove_unwanted()
     hint = make_repository(Path.cwd())
     show(summary(Path.cwd(), hint))
 
 
 def remove_unwanted() -> None:
-    """Remove every path that only options need that were answered with no."""
+    """Remove every path that no chosen option needs."""
     chosen = [paths for options, paths in OPTIONS.items()
               if all(ANSWERS[option] for option in options.split("+"))]  # fmt: skip
     for path in set().union(*OPTIONS.values()).difference(*chosen):
@@ -83,38 +89,38 @@ def remove_unwanted() -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder; a path that is not there is a mistake of the template."""
+    """Remove a file or a folder; a missing path is an error in the template."""
     if path.is_dir():
         shutil.rmtree(path)
     elif path.exists():
         path.unlink()
     else:
-        sys.exit(f"hooks/post_gen_project.py: OPTIONS lists {path}, which no template file makes")
+        sys.exit(f"hooks/post_gen_project.py: OPTIONS lists {path}, which does not exist")
 
 
 def make_repository(project: Path) -> str:
-    """Make a repository with a first commit where none is yet; return a hint where that failed."""
-    if "_commit" in ANSWERS:  # Only cruft defines it, and its updates fail on a repository of ours.
+    """Make a repository with a first commit, unless inside another; return a hint if not made."""
+    if "_commit" in ANSWERS:  # Only cruft sets it, and its updates fail if we make a repository.
         return ""
     if not shutil.which("git"):
-        return f"git is not installed. Once it is: git init -b main && {BY_HAND}"
+        return f"git is not installed. After you install it: git init -b main && {BY_HAND}"
     try:
         for folder in (project, *project.parents):
             if (folder / ".git").exists():
-                return f"{folder} is a git repository already: commit the project there."
+                return f"{folder} is already a git repository: commit the project there."
         git("init", "--quiet")
         git("add", "--all")
         git("commit", "--quiet", "--message", MESSAGE)
     except subprocess.CalledProcessError as error:
-        return repair(error.stderr)
+        return failure_hint(error.stderr)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"git did not answer ({type(error).__name__}). By hand: git init && {BY_HAND}"
     return ""
 
 
 def git(*arguments: str) -> None:
-    """Run git in the project, and nowhere else, without ever asking anybody anything."""
-    environment = {name: v for name, v in os.environ.items() if name not in FOREIGN_REPOSITORY}
+    """Run git in the project only, without prompts."""
+    environment = {name: v for name, v in os.environ.items() if name not in GIT_VARIABLES}
     subprocess.run(
         [*GIT, *arguments],
         env=environment | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
@@ -127,21 +133,21 @@ def git(*arguments: str) -> None:
     )
 
 
-def repair(complaint: str) -> str:
-    """Return the one line that tells what git lacks and the command that mends it."""
-    if "user.name" in complaint or "user.email" in complaint:
+def failure_hint(error: str) -> str:
+    """Return one line with the reason why git failed and the command to run by hand."""
+    if "user.name" in error or "user.email" in error:
         identity = "git config --global user.name '…' && git config --global user.email '…'"
-        return f"git does not know who you are. To commit: {identity} && {BY_HAND}"
-    reason = next((line for line in complaint.splitlines() if line.strip()), "no reason given")
-    return f"git made no first commit ({reason}). By hand: git init && {BY_HAND}"
+        return f"git has no user name or e-mail address. To commit: {identity} && {BY_HAND}"
+    reason = next((line for line in error.splitlines() if line.strip()), "no reason given")
+    return f"git failed ({reason}). By hand: git init && {BY_HAND}"
 
 
 def summary(project: Path, hint: str) -> str:
-    """Return the choices (a misspelt name on the command line shows here) and the next commands."""
-    choices = {name: v for name, v in ANSWERS.items() if not name.startswith("_")}
-    width = max(map(len, choices))
-    lines = [f"  {name:{width}}  {value}".rstrip() for name, value in choices.items()]
-    folder = shlex.quote(way_to(project))
+    """Return the answers, to reveal a misspelt name on the command line, and the next commands."""
+    answers = {name: v for name, v in ANSWERS.items() if not name.startswith("_")}
+    width = max(map(len, answers))
+    lines = [f"  {name:{width}}  {value}".rstrip() for name, value in answers.items()]
+    folder = shlex.quote(shorter_path(project))
     return "\n".join(
         [
             "",
@@ -159,20 +165,20 @@ def summary(project: Path, hint: str) -> str:
     )
 
 
-def way_to(project: Path) -> str:
-    """Return the shorter of the two paths to `project`: absolute, or from the user's own folder.
+def shorter_path(project: Path) -> str:
+    """Return the path to `project`, absolute or from the user's folder, whichever is shorter.
 
-    cookiecutter runs hooks inside the project; the shell's PWD still tells where the user is.
+    cookiecutter runs hooks inside the project; the shell's PWD is still the user's folder.
     """
     start = os.environ.get("PWD", "")
-    # Behind a symbolic link the shell and the system disagree on what `..` is.
+    # Inside a symbolic link, `..` differs between the shell and the system.
     if start != os.path.realpath(start):
         return str(project)
     return min(os.path.relpath(project, start), str(project), key=len)
 
 
 def show(text: str) -> None:
-    """Print `text`; neither a closed pipe nor a terminal without Unicode may undo the project."""
+    """Print `text`; a closed pipe or a terminal without Unicode must not delete the project."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     with suppress(OSError):
         os.write(1, f"{text}\n".encode(encoding, "backslashreplace"))

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from tests.renders import CHECKS, COMBINATIONS, OPTION_FOLDERS, run, unwanted_folders
 
+COVERAGE = "--rcfile=checks/coverage.ini"
+
 # They wait for processes to end, for limits to pass, or send thousands of requests.
 SLOW = (
     "checks/log/test_stream.py",
@@ -33,7 +35,7 @@ def package_tests(combination: str) -> list[str]:
 @cache
 def run_package_tests(project: Path, tests: str) -> None:
     """Run tests in a project, once, with coverage; they must pass."""
-    in_project(project, "coverage", "run", "--parallel-mode", "-m", "pytest", "-q", tests)
+    in_project(project, "coverage", "run", COVERAGE, "--parallel-mode", "-m", "pytest", "-q", tests)
 
 
 def in_project(project: Path, *words: str) -> None:

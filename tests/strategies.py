@@ -1,16 +1,16 @@
-"""Texts that a machine thinks of."""
+"""Hypothesis strategies for answers."""
 
 from hypothesis import strategies as st
 
-from plinth_answers import is_hidden
+from template_extension import is_hidden
 
-# Characters that mean something to one of the languages come more often than by chance.
+# Characters with a meaning in TOML, YAML, Markdown, Python or Jinja are drawn more often.
 SPECIAL = st.sampled_from(list("ab1_*`[]()<>!&#;~-+=|.:\\\"' \u200dé李/x$%{}"))
 
-# All that can be written to a file.
+# Any text that can be encoded as UTF-8.
 ANY = st.text(SPECIAL | st.characters(exclude_categories=["Cs"]), max_size=40)
 
-# All that can be a description.
+# Any valid description.
 ALLOWED = (
     st.text(SPECIAL | st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=40)
     .map(str.strip)

@@ -1,4 +1,4 @@
-"""Handlers that log more than the request line tells; the answers are FastAPI's own."""
+"""Exception handlers that log more than the request line says; the responses are FastAPI's own."""
 
 from fastapi import FastAPI, Request
 from fastapi.exception_handlers import (
@@ -8,23 +8,23 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from loguru import logger
 
+from ._internal.asgi.request_fields import request_fields
+from ._internal.log.jsonable import validation_errors
 from .config import settings
-from .encoding import plain_errors
-from .exchange import describe
 
 
 async def request_validation_exception_handler(
     request: Request, exc: RequestValidationError
 ) -> JSONResponse:
-    """Log what did not validate, with secrets masked, then answer as FastAPI does.
+    """Log what did not validate, with secrets masked, then respond as FastAPI does.
 
-    In production what was sent is left out: nobody knows what people type into forms.
+    Production leaves out what was sent: people type anything into forms.
     """
     logger.info(
         "request validation exception",
         method=request.method,
-        path_with_query=describe(request.scope)["path_with_query"],
-        detail=plain_errors(
+        path_with_query=request_fields(request.scope)["path_with_query"],
+        detail=validation_errors(
             exc.errors(),
             body=exc.body,
             with_input=settings.env != "production",
@@ -35,7 +35,7 @@ async def request_validation_exception_handler(
 
 def add_exception_handlers(app: FastAPI) -> None:
     """Register every handler of this module."""
-    # FastAPI's types know no handler of one exception only.
+    # FastAPI's types do not know handlers of a single exception.
     app.add_exception_handler(
         RequestValidationError,
         request_validation_exception_handler,  # type: ignore[arg-type]

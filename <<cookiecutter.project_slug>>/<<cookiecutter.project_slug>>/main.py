@@ -1,23 +1,27 @@
 """Wiring only: `app` is what any ASGI server imports."""
 
+from fastapi import FastAPI
+
+from ._internal import begin  # noqa: F401 - the log, before anything else is imported
 from .config import settings
 from .exception_handlers import add_exception_handlers
 # <% if cookiecutter.use_prometheus %>
 from .metrics import add_metrics
 # <% endif %>
-from .middleware import Service
+from .middleware import add_request_log
 from .resources import lifespan
-from .routers import health, hello
+from .routers import routers
 # <% if cookiecutter.use_sentry %>
 from .sentry import add_sentry
 # <% endif %>
 
-app = Service(
+app = FastAPI(
     title=<< cookiecutter.project_name | pystring >>,
     description=<< cookiecutter.description | pystring >>,
     lifespan=lifespan,
     openapi_url="/openapi.json" if settings.docs else None,
 )
+add_request_log(app)
 add_exception_handlers(app)
 # <% if cookiecutter.use_sentry %>
 add_sentry(app)
@@ -25,7 +29,5 @@ add_sentry(app)
 # <% if cookiecutter.use_prometheus %>
 add_metrics(app)
 # <% endif %>
-
-# The first that matches answers: the busiest first.
-app.include_router(hello.router)
-app.include_router(health.router)
+for router in routers:
+    app.include_router(router)

@@ -1,19 +1,19 @@
-"""Sentry: every failure that the log tells of is one event there. Off without SENTRY_DSN."""
+"""Sentry: every failure in the log is one event there. Off without SENTRY_DSN."""
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 from fastapi import FastAPI
 from pydantic import AfterValidator, Field
 
+from ._internal.reports.version import installed_version
+from ._internal.settings.environment import EnvironmentSettings
 from .config import settings
-from .environment import EnvironmentSettings
 
 
 def _dsn(value: str) -> str:
-    """Refuse what the SDK would refuse, before anything else is started."""
+    """Refuse what the SDK would refuse, before anything else starts."""
     if value:
-        # Whoever has no DSN never imports the SDK.
+        # Import the SDK only when a DSN is set.
         from sentry_sdk.utils import Dsn
 
         Dsn(value)
@@ -24,7 +24,7 @@ Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, description="a nu
 
 
 class SentrySettings(EnvironmentSettings):
-    """What is read from the environment, by the names that Sentry's own documents use."""
+    """Sentry's variables, by the names in its documentation."""
 
     sentry_dsn: Annotated[
         str,
@@ -41,24 +41,21 @@ class SentrySettings(EnvironmentSettings):
 
 
 def add_sentry(app: FastAPI, settings: SentrySettings | None = None) -> None:
-    """Report what goes wrong in this process; where no DSN is set, nothing is done or imported."""
+    """Report the failures of this process; without a DSN nothing is done or imported.
+
+    Call it after `add_request_log`.
+    """
     settings = settings or SentrySettings.load()
     if settings.sentry_dsn:
-        from . import sentry_reporting
+        from ._internal.sentry.reporting import init_sentry
 
-        sentry_reporting.start(
+        version = installed_version("<< cookiecutter.__distribution >>")
+        init_sentry(
             app,
             dsn=settings.sentry_dsn,
             environment=settings.sentry_environment,
-            release=settings.sentry_release or _version(),
+            release=settings.sentry_release or version,
             sample_rate=settings.sentry_sample_rate,
             # With a rate of 0 every request would pay for a transaction that is thrown away.
             traces_sample_rate=settings.sentry_traces_sample_rate or None,
         )
-
-
-def _version() -> str:
-    try:
-        return version("<< cookiecutter.__distribution >>")
-    except PackageNotFoundError:  # it runs from its folder, and was never installed
-        return ""

@@ -1,4 +1,4 @@
-"""What tests share: the application, clients, and the lines that were logged."""
+"""What the tests share: the service, a client for it, and the lines of the log."""
 
 import contextlib
 import json
@@ -16,18 +16,17 @@ from httpx import ASGITransport, AsyncClient
 PROJECT = Path(__file__).parents[1]
 Log = Callable[..., list[dict[str, Any]]]
 
-# Neither the developer's variables nor a `.env` may decide what a test finds.
-for name in re.findall(r"^#([A-Z_]+)=", (PROJECT / "sample.env").read_text(), re.MULTILINE):
+# No variable of yours and no `.env` changes a test. Set here what the service requires.
+for name in re.findall(r"^#([A-Z_]+)=", (PROJECT / "sample.env").read_text("utf-8"), re.MULTILINE):
     os.environ.pop(name, None)
 os.environ["ENV"] = "testing"
 # <% if cookiecutter.use_prometheus %>
-os.environ["METRICS_PORT"] = ""  # the service itself may run beside its tests
+os.environ["METRICS_PORT"] = ""  # a running service may use it
 # <% endif %>
 with contextlib.chdir(Path(__file__).parent):
     from << cookiecutter.project_slug >>.main import app
 
-# What the client of the tests logs is not the service's.
-logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpx").setLevel(logging.WARNING)  # the client of the tests
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def log(capsys: pytest.CaptureFixture[str]) -> Log:
-    """Return a function that gives the lines written since its last call, or those of one message."""
+    """A function that returns the lines since its last call, or those with one message."""
 
     def read(message: str | None = None) -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in capsys.readouterr().err.split("\n")[:-1]]
@@ -47,12 +46,12 @@ def log(capsys: pytest.CaptureFixture[str]) -> Log:
 
 
 def connect(application: FastAPI) -> AsyncClient:
-    """Return a client that calls an application in this process."""
+    """Return a client that calls an application in this process, without its lifespan."""
     return AsyncClient(transport=ASGITransport(app=application), base_url="http://test")
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[AsyncClient]:
-    """A client of the service, started as a server would start it."""
+    """A client of the service, which runs as under a server."""
     async with app.router.lifespan_context(app), connect(app) as connected:
         yield connected

@@ -1,45 +1,45 @@
 """exception_handlers.py"""
 
 import pytest
-from pydantic import BaseModel, field_validator
+from fastapi import FastAPI
 
 from << cookiecutter.project_slug >> import exception_handlers
-from << cookiecutter.project_slug >>.config import Settings
-from << cookiecutter.project_slug >>.middleware import Service
+from << cookiecutter.project_slug >>.config import settings
+from << cookiecutter.project_slug >>.main import app as service
+from << cookiecutter.project_slug >>.middleware import add_request_log
 
 from .conftest import Log, connect
 
-app = Service()
+app = FastAPI()
+add_request_log(app)
 exception_handlers.add_exception_handlers(app)
 
 
-class Login(BaseModel):
-    user: str
-    password: str
-
-    @field_validator("password")
-    @classmethod
-    def _refuse(cls, value: str) -> str:
-        raise ValueError(f"{value} is too short")
+@app.get("/login")
+async def login(pin: int, password: int) -> None: ...
 
 
-@app.post("/login")
-async def login(login: Login) -> None: ...
+def test_the_service_has_the_handlers() -> None:
+    """main.py registers all handlers of this module."""
+    assert app.exception_handlers.items() <= service.exception_handlers.items()
 
 
-async def test_secrets_are_not_logged(log: Log) -> None:
-    """Neither as an input nor inside the message of a validator."""
+async def test_a_422_is_two_lines(log: Log) -> None:
+    """First what is invalid, as in the response but with secrets masked; then the request."""
     async with connect(app) as client:
-        response = await client.post("/login", json={"user": 1, "password": "hunter2"})
-    assert "hunter2" in response.text
-    lines = log()
-    assert "hunter2" not in str(lines)
-    assert lines[0]["detail"][1]["loc"] == ["body", "password"]
+        response = await client.get("/login?pin=x&password=hunter2")
+    validation, request = log()
+    assert (validation["message"], validation["level"]) == ("request validation exception", "INFO")
+    assert validation["detail"][0] == response.json()["detail"][0]
+    assert validation["detail"][1]["input"] == "***"
+    assert validation["path_with_query"] == "/login?pin=x&password=***"
+    assert (request["message"], request["status_code"]) == ("log request", 422)
 
 
 async def test_production_logs_no_input(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What people sent stays out of the log of production."""
-    monkeypatch.setattr(exception_handlers, "settings", Settings(env="production"))
+    """In production the log does not contain what users sent."""
+    production = settings.model_copy(update={"env": "production"})
+    monkeypatch.setattr(exception_handlers, "settings", production)
     async with connect(app) as client:
-        await client.post("/login", json={"user": 1, "password": "a"})
-    assert all("input" not in error for error in log("request validation exception")[0]["detail"])
+        await client.get("/login?pin=x&password=hunter2")
+    assert all("input" not in error for error in log()[0]["detail"])

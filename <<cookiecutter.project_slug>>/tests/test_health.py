@@ -3,33 +3,40 @@
 import pytest
 from httpx import AsyncClient
 
-from << cookiecutter.project_slug >> import resources
+from << cookiecutter.project_slug >>._internal.asgi.readiness import State, set_state
+from << cookiecutter.project_slug >>.routers import health
 
 from .conftest import Log
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
-async def test_a_success_is_logged_at_debug(path: str, client: AsyncClient, log: Log) -> None:
-    """Probes come every few seconds; they must not fill the log."""
-    assert (await client.get(path)).status_code == 200
-    assert [line["level"] for line in log("log request")] == ["DEBUG"]
+async def fail() -> None:
+    raise ConnectionError("refused")
+
+
+async def test_successes_are_logged_at_debug(
+    client: AsyncClient, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Probes that come every few seconds do not fill the log."""
+    monkeypatch.setattr(health, "checks", {})
+    assert (await client.get("/health/live")).status_code == 200
+    assert (await client.get("/health/ready")).status_code == 200
+    assert [line["level"] for line in log("log request")] == ["DEBUG", "DEBUG"]
 
 
 async def test_not_ready_while_a_check_fails(
     client: AsyncClient, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A resource that is gone makes the service unavailable, and the log names it."""
-
-    async def check_database() -> None:
-        raise ConnectionError("refused")
-
-    monkeypatch.setitem(resources.checks, "database", check_database)
-    assert (await client.get("/health/ready")).status_code == 503
-    assert log("log request")[0]["unavailable"] == {"database": "ConnectionError: refused"}
+    """The ERROR line says which resource fails and why; the response does not."""
+    monkeypatch.setattr(health, "checks", {"database": fail})
+    response = await client.get("/health/ready")
+    assert (response.status_code, response.json()) == (503, {"status": "unavailable"})
+    [line] = log("log request")
+    assert (line["level"], line["unavailable"]["database"]) == ("ERROR", "ConnectionError: refused")
 
 
-async def test_not_ready_while_stopping(client: AsyncClient) -> None:
-    """From the first signal on requests are to go elsewhere, but the process lives."""
-    resources.stop_accepting()
+@pytest.mark.parametrize("state", ["starting", "stopping"])
+async def test_alive_but_not_ready(state: State, client: AsyncClient) -> None:
+    """Before the start is complete, and from the first signal to stop."""
+    set_state(state)
     assert (await client.get("/health/ready")).status_code == 503
     assert (await client.get("/health/live")).status_code == 200

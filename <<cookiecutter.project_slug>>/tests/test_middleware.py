@@ -1,60 +1,49 @@
 """middleware.py"""
 
-from collections.abc import AsyncIterator
-
 import pytest
-from fastapi import HTTPException
-from fastapi.responses import StreamingResponse
-from httpx import AsyncClient
+from fastapi import FastAPI
 
-from << cookiecutter.project_slug >>.middleware import Service
+from << cookiecutter.project_slug >>.middleware import add_request_log
 
 from .conftest import Log, connect
 
-app = Service()
+app = FastAPI()
+add_request_log(app)
 
 
-@app.get("/stream")
-async def stream() -> StreamingResponse:
-    async def chunks() -> AsyncIterator[bytes]:
-        yield b"12345"
-        yield b"67890"
-
-    return StreamingResponse(chunks())
+@app.get("/divide/{divisor}")
+async def divide(divisor: int) -> float:
+    return 1 / divisor
 
 
-@app.get("/{status}")
-async def answer(status: int) -> None:
-    raise HTTPException(status)
-
-
-@pytest.mark.parametrize("given", ["", "a b", "x" * 129, 'a"}'])
-async def test_a_bad_id_is_replaced(given: str, client: AsyncClient, log: Log) -> None:
-    """What a client sends as its id cannot break a line."""
-    response = await client.get("/hello", headers={"x-request-id": given})
-    assert response.headers["x-request-id"] != given
-    assert log("log request")[0]["request_id"] == response.headers["x-request-id"]
-
-
-async def test_a_good_id_is_kept(client: AsyncClient, log: Log) -> None:
-    """A proxy's id joins its log with this one."""
-    response = await client.get("/hello", headers={"x-request-id": "from-proxy_1.2"})
-    assert response.headers["x-request-id"] == "from-proxy_1.2"
-    assert {line["request_id"] for line in log() if "request_id" in line} == {"from-proxy_1.2"}
-
-
-@pytest.mark.parametrize(("status", "level"), [(404, "INFO"), (500, "ERROR"), (503, "ERROR")])
-async def test_a_server_error_is_an_error(status: int, level: str, log: Log) -> None:
-    """Whoever looks for errors finds every answer of 5xx, and only those."""
+async def test_a_request_is_one_line(log: Log) -> None:
+    """The line has the id that the client got, and what was requested, sent and measured."""
     async with connect(app) as client:
-        await client.get(f"/{status}")
+        response = await client.get("/divide/2?token=x", headers={"user-agent": "me"})
     [line] = log()
-    assert (line["message"], line["level"]) == ("log request", level)
+    assert (line["message"], line["level"]) == ("log request", "INFO")
+    assert line["request_id"] == response.headers["x-request-id"]
+    assert float(response.headers["x-processed-time"]) <= line["elapsed"]
+    assert (line["status_code"], line["response_length"]) == (200, len(response.content))
+    assert (line["path_with_query"], line["user_agent"]) == ("/divide/2?token=***", "me")
 
 
-async def test_a_stream_is_measured_to_its_end(log: Log) -> None:
-    """Bytes count when they are sent."""
+async def test_an_unhandled_exception_is_one_line(log: Log) -> None:
+    """The client gets a plain 500 with an id; the line has the traceback with the values."""
     async with connect(app) as client:
-        await client.get("/stream")
+        response = await client.get("/divide/0")
+    assert (response.status_code, response.text) == (500, "Internal Server Error")
     [line] = log()
-    assert (line["response_length"], line["status_code"]) == (10, 200)
+    assert (line["message"], line["level"]) == ("unhandled exception", "ERROR")
+    assert line["request_id"] == response.headers["x-request-id"]
+    assert all(text in line["exception"] for text in ("divisor = 0", "ZeroDivisionError"))
+
+
+@pytest.mark.parametrize("given", ["from-proxy_1.2", "", "a b", '"}', "x" * 129])
+async def test_a_valid_request_id_is_kept(given: str, log: Log) -> None:
+    """An invalid one is replaced, in the response and in the log."""
+    async with connect(app) as client:
+        response = await client.get("/nowhere", headers={"x-request-id": given})
+    request_id = response.headers["x-request-id"]
+    assert (request_id == given) is (given == "from-proxy_1.2")
+    assert [(line["request_id"], line["level"]) for line in log()] == [(request_id, "INFO")]

@@ -1,33 +1,39 @@
 """resources.py"""
 
 import pytest
+from fastapi import FastAPI
+from loguru import logger
 
 from << cookiecutter.project_slug >> import resources
-from << cookiecutter.project_slug >>.main import app
 
 from .conftest import Log
 
 
-async def test_lifespan_tells_its_steps(log: Log) -> None:
-    """The log begins with the settings and `started`, and ends with `shutdown`."""
-    async with resources.lifespan(app):
+async def work() -> None:
+    logger.info("work")
+
+
+async def fail() -> None:
+    raise ConnectionError("database")
+
+
+async def test_the_lifespan_is_logged(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`started` follows `startup()`, `shutdown` follows `shutdown()`."""
+    monkeypatch.setattr(resources, "startup", work)
+    monkeypatch.setattr(resources, "shutdown", work)
+    async with resources.lifespan(FastAPI()):
         pass
-    messages = [line["message"] for line in log()]
-    assert messages == ["settings", "started", "shutdown"]
+    expected = ["settings", "work", "started", "work", "shutdown"]
+    assert [line["message"] for line in log() if line["message"] in expected] == expected
 
 
 @pytest.mark.parametrize("step", ["startup", "shutdown"])
-async def test_a_failure_is_logged_and_raised(
-    step: str, log: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What fails at the start or at the end is an ERROR line, and the server hears of it."""
-
-    async def fail() -> None:
-        raise ConnectionError("database")
-
+async def test_failures(step: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that fails is one ERROR line with the exception, which the server gets."""
+    monkeypatch.setattr(resources, "startup", work)
     monkeypatch.setattr(resources, step, fail)
     with pytest.raises(ConnectionError):
-        async with resources.lifespan(app):
+        async with resources.lifespan(FastAPI()):
             pass
     [line] = log(f"{step} failed")
     assert line["level"] == "ERROR"

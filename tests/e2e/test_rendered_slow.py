@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rendered_tests import in_project, is_slow, package_tests, run_package_tests
+from tests.rendered_tests import COVERAGE, in_project, is_slow, package_tests, run_package_tests
 from tests.renders import THOROUGH
 
 SLOW = [
@@ -27,5 +27,5 @@ def test_every_branch(install: Callable[[str], Path]) -> None:
     project = install("all")
     for tests in package_tests("all"):
         run_package_tests(project, tests)
-    in_project(project, "coverage", "combine", "--quiet")
-    in_project(project, "coverage", "report", "--fail-under=100")
+    in_project(project, "coverage", "combine", COVERAGE, "--quiet")
+    in_project(project, "coverage", "report", COVERAGE, "--fail-under=100")

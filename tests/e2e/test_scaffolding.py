@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plinth_answers import SLUG, TAKEN
+from template_extension import SLUG, TAKEN
 from tests.renders import TEMPLATE, command, contents, render, run, settings
 
 ANSWERS = ("project_name=Zoë's 😀 API", "author_name=李雷", "project_slug=zoe")

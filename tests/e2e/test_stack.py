@@ -92,12 +92,14 @@ def test_smoke_sees_faults(fresh: Stack) -> None:
     """An answer that differs from the expected one fails, and is shown."""
     smoke = fresh.project / "smoke.py"
     text = smoke.read_text("utf-8")
-    smoke.write_text(text.replace("Hello World", "Hello Moon").replace("404, ", "200, ", 1))
+    smoke.write_text(
+        text.replace('(200, "openapi")', '(200, "swagger")').replace("404, ", "200, ", 1)
+    )
     done = run("make", "-s", "smoke", cwd=fresh.project, env=fresh.environment)
     smoke.write_text(text)
     assert done.returncode != 0
     assert re.findall(r"^(\S+): expected", done.stdout, re.MULTILINE) == [
-        "/api/hello",
+        "/api/openapi.json",
         "/api/nowhere",
     ]
 
@@ -118,8 +120,9 @@ def test_image_is_small_and_clean(stack: Stack) -> None:
     assert stack(*shell, "id -u; id -g").split() == ["10001", "10001"]
     assert stack(*shell, "command -v gcc cc git uv || true") == ""
     package = f"/app/{stack.project.name}"
-    found = stack(*shell, "find /app -type d -not -name __pycache__").split()
-    assert found == ["/app", package, f"{package}/routers"]
+    found = stack(*shell, "find /app -type d -not -name __pycache__ -not -path '*/_internal/*'")
+    folders = {"/app", package, f"{package}/_internal", f"{package}/routers"}
+    assert {*found.split()} == folders
     as_root = ("docker", "run", "--rm", "--user", "0", "--entrypoint", "sh", image, "-c")
     assert stack(*as_root, "find / -xdev -path '*/.cache/*'") == ""
 

@@ -33,7 +33,7 @@ LINE_LIMIT = 16_000
 PLAIN = ("-m", "my_service")
 WITH_ENDPOINTS = (
     "-c",
-    "import runpy, checks.endpoints; runpy.run_module('my_service', run_name='__main__')",
+    "import my_service._internal.early, runpy, checks.endpoints; runpy.run_module('my_service', run_name='__main__')",
 )
 
 Line = dict[str, Any]

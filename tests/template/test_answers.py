@@ -1,9 +1,10 @@
-"""Which answers are refused and how, and how the others are written down."""
+"""Which answers are refused, and how the others are derived and escaped."""
 
 import ast
 import json
 import subprocess
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from markdown_it import MarkdownIt
 from packaging.utils import canonicalize_name
 from poetry.core.json import validate_object
 
-from plinth_answers import (
+from template_extension import (
     DEPENDENCIES,
     EMAIL,
     PROJECT,
@@ -43,11 +44,11 @@ from tests.strategies import ALLOWED, ANY
 
 BAD_ANSWERS = {
     "name-empty": ("project_name", ""),
-    "name-blank": ("project_name", "   "),
+    "name-only-spaces": ("project_name", "   "),
     "name-only-no-break-spaces": ("project_name", "\u00a0\u3000"),
     "name-only-joiners": ("project_name", "\u200d\ufe0f"),
-    "name-blank-before": ("project_name", " My Service"),
-    "name-blank-behind": ("project_name", "My Service "),
+    "name-space-before": ("project_name", " My Service"),
+    "name-space-after": ("project_name", "My Service "),
     "name-too-long": ("project_name", "n" * 61),
     "name-line-feed": ("project_name", "My\nService"),
     "name-last-line-feed": ("project_name", "My Service\n"),
@@ -68,7 +69,7 @@ BAD_ANSWERS = {
     "name-noncharacter": ("project_name", "My\uffffService"),
     "description-too-long": ("description", "d" * 201),
     "description-line-feed": ("description", "One.\nTwo."),
-    "description-blank": ("description", " "),
+    "description-only-spaces": ("description", " "),
     "author-too-long": ("author_name", "a" * 81),
     "author-line-separator": ("author_name", "Zo\u2028ë"),
     "author-surrogate": ("author_name", "Zo\ud800"),
@@ -80,11 +81,11 @@ BAD_ANSWERS = {
     "email-double-dot": ("author_email", "a..b@example.com"),
     "email-last-dot": ("author_email", "a.@example.com"),
     "email-with-name": ("author_email", "Zoe <zoe@example.com>"),
-    "email-blank": ("author_email", "zoe @example.com"),
+    "email-space": ("author_email", "zoe @example.com"),
     "email-line-feed": ("author_email", "zoe@example.com\n"),
     "email-too-long": ("author_email", f"{'a' * 250}@example.com"),
     "slug-empty": ("project_slug", ""),
-    "slug-blank": ("project_slug", "my service"),
+    "slug-space": ("project_slug", "my service"),
     "slug-upper-case": ("project_slug", "My_service"),
     "slug-hyphen": ("project_slug", "my-service"),
     "slug-digit": ("project_slug", "3d"),
@@ -114,10 +115,11 @@ BAD_ANSWERS = {
     "slug-dependency-with-underscore": ("project_slug", "fastapi_"),
     "slug-indirect-dependency": ("project_slug", "pydantic_core"),
     "slug-distribution": ("project_slug", "python_dotenv"),
+    "slug-dependency-on-windows": ("project_slug", "win32_setctime"),
     "slug-development-dependency": ("project_slug", "pytest"),
 }
 
-# One of each kind is enough to show what the command does with a refusal.
+# One of each kind, to show how the command refuses it.
 SHOWN_TO_COMMAND = [
     "name-surrogate",
     "name-line-feed",
@@ -174,7 +176,7 @@ SLUGS = {
 
 
 def refused(answer: str, value: object) -> str:
-    """Return the line with which an answer is refused."""
+    """Return the error for a refused answer."""
     with pytest.raises(SystemExit) as refusal:
         checked(value, answer)
     return str(refusal.value)
@@ -182,10 +184,10 @@ def refused(answer: str, value: object) -> str:
 
 @pytest.mark.parametrize(("answer", "value"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
 def test_a_bad_answer_is_refused_in_one_line(answer: str, value: str) -> None:
-    """The line names the answer, shows the value, says what is allowed, and is short."""
+    """The line names the answer, the value and what is allowed, and is short."""
     line = refused(answer, value)
     assert line.startswith(f"{answer}: {repr(value)[:57]}")
-    assert "; allowed is " in line
+    assert "; must be " in line
     assert len(line.splitlines()) == 1
     assert line.encode()
     assert len(line) <= 240
@@ -193,7 +195,7 @@ def test_a_bad_answer_is_refused_in_one_line(answer: str, value: str) -> None:
 
 @pytest.mark.parametrize(("answer", "value"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
 def test_a_bad_answer_leaves_nothing_on_disk(answer: str, value: str, tmp_path: Path) -> None:
-    """Neither a folder, inside or outside the output, nor a replay file is made."""
+    """No folder, inside or outside the output, and no replay file is made."""
     (home := tmp_path / "home").mkdir()
     with pytest.raises(SystemExit):
         render(tmp_path / "deep" / "output", home, **{answer: value})
@@ -203,7 +205,7 @@ def test_a_bad_answer_leaves_nothing_on_disk(answer: str, value: str, tmp_path: 
 
 @pytest.mark.parametrize("kind", SHOWN_TO_COMMAND)
 def test_the_command_shows_the_one_line(kind: str, tmp_path: Path) -> None:
-    """`cookiecutter` prints it to standard error, nothing else, and exits with 1."""
+    """`cookiecutter` prints only that line, on standard error, and exits with 1."""
     answer, value = BAD_ANSWERS[kind]
     (home := tmp_path / "home").mkdir()
     (output := tmp_path / "output").mkdir()
@@ -219,7 +221,7 @@ def test_the_command_shows_the_one_line(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_bad_answer_ends_the_questions(tmp_path: Path) -> None:
-    """Whoever types one is told at once, not after all the other questions."""
+    """The error appears before the next question, not after the last one."""
     done = run(
         command("cookiecutter"), TEMPLATE,
         cwd=tmp_path, env=environment(tmp_path), typed="My Service\n../x\n",
@@ -231,7 +233,7 @@ def test_a_bad_answer_ends_the_questions(tmp_path: Path) -> None:
 
 
 def test_enter_answers_every_question(tmp_path: Path) -> None:
-    """Each question has a default that is allowed, and is asked in its words and order."""
+    """Every default is valid, and the questions appear with their prompts, in their order."""
     done = run(
         command("cookiecutter"), TEMPLATE,
         cwd=tmp_path, env=environment(tmp_path, COLUMNS="200"), typed="\n" * QUESTIONS,
@@ -244,27 +246,27 @@ def test_enter_answers_every_question(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 3, True, ["a"]], ids=repr)
-def test_a_value_that_is_no_text_is_refused(value: object) -> None:
-    """The user's cookiecutter settings can hold numbers and lists; they get a line as well."""
-    assert "is no text" in refused("project_name", value)
+def test_a_value_that_is_not_text_is_refused(value: object) -> None:
+    """Numbers and lists from the user's cookiecutter settings are refused in one line too."""
+    assert "is not text; must be" in refused("project_name", value)
 
 
 @pytest.mark.parametrize(("answer", "value"), GOOD_ANSWERS.values(), ids=GOOD_ANSWERS)
 def test_a_good_answer_is_kept(answer: str, value: str) -> None:
-    """Any script, quotes, joiners, limits that are just met: the answer comes back as it is."""
+    """Any script, quotes, joiners and the longest texts come back unchanged."""
     assert checked(value, answer) == value
 
 
 def test_every_question_with_free_text_is_checked() -> None:
-    """Right behind the question, so that a bad answer is refused before the next one is asked."""
+    """The check follows its question, so that a bad answer is refused before the next one."""
     names = list(CONTEXT)
     for name in (*TEXT_LENGTHS, "project_slug"):
-        assert CONTEXT[f"__{name}"] == f"<< cookiecutter.{name} | checked('{name}') >>"
-        assert names[names.index(name) + 1] == f"__{name}"
+        assert CONTEXT[f"__check_{name}"] == f"<< cookiecutter.{name} | checked('{name}') >>"
+        assert names[names.index(name) + 1] == f"__check_{name}"
 
 
-def test_questions_are_asked_in_words() -> None:
-    """Every question and choice has its sentence, and no markup that the terminal would swallow."""
+def test_every_question_has_a_prompt() -> None:
+    """Every question and choice has a prompt, without markup that the terminal would hide."""
     questions = {name for name in CONTEXT if not name.startswith("_")}
     assert set(CONTEXT["__prompts__"]) == questions
     assert "[" not in json.dumps(CONTEXT["__prompts__"])
@@ -284,20 +286,20 @@ def test_version_has_one_source() -> None:
 
 @given(st.from_regex(EMAIL, fullmatch=True))
 def test_every_allowed_address_is_one_for_the_build_backend(value: str) -> None:
-    """The backend's schema has an opinion on addresses; ours is never more generous."""
+    """Our pattern allows no address that the backend's schema rejects."""
     project = {"name": "a", "version": "1", "authors": [{"email": value}]}
     assert validate_object(project, "project-schema") == []
 
 
 @pytest.mark.parametrize(("name", "slug"), SLUGS.items(), ids=SLUGS)
 def test_slug_of_a_name(name: str, slug: str) -> None:
-    """The slug is what a person would have typed."""
+    """The slug is what a person would type."""
     assert slugify(name) == slug
 
 
 @given(st.text(max_size=60) | st.sampled_from(sorted(TAKEN)))
 def test_every_name_has_an_allowed_slug(name: str) -> None:
-    """Whoever only presses Enter at the second question is never refused."""
+    """Pressing Enter at the second question is always valid."""
     slug = slugify(name)
     assert checked(slug, "project_slug") == slug
     assert not slug.endswith("_")
@@ -307,12 +309,37 @@ def test_every_name_has_an_allowed_slug(name: str) -> None:
     st.from_regex(r"[a-z][a-z0-9_]{0,29}", fullmatch=True, alphabet=st.characters(codec="ascii"))
 )
 def test_every_slug_has_a_distribution_name(slug: str) -> None:
-    """Package indexes know one spelling of it, and it is this one."""
+    """It is the normalized name that package indexes use."""
     assert canonicalize_name(slug).strip("-") == distribution(slug)
 
 
+def test_installed_names_are_reserved(install: Callable[[str], Path]) -> None:
+    """No project can take the name of a dependency, on any platform, or of a standard module."""
+    project = install("all")
+    lock = tomllib.loads((project / "uv.lock").read_text("utf-8"))
+    # The lock file leaves out what `install` adds for the heavy tests.
+    locked = {package["name"] for package in lock["package"]} - {"my-service"}
+    done = run(project / ".venv/bin/python", "-c", PRINT_NAMES, cwd=project)
+    assert done.returncode == 0, done.stderr
+    standard, imports = json.loads(done.stdout)
+    names = {name.replace("-", "_") for name in locked}.union(
+        standard,
+        (name for name, owners in imports.items() if locked & {*map(canonicalize_name, owners)}),
+    )
+    assert {"fastapi", "prometheus_client", "dotenv", "pytest", "logging"} <= names
+    assert {name for name in names if SLUG.fullmatch(name)} - TAKEN == set()
+
+
+# Prints the standard modules, and the installed packages with their distributions.
+PRINT_NAMES = """
+import json, sys
+from importlib.metadata import packages_distributions
+print(json.dumps([sorted(sys.stdlib_module_names), packages_distributions()]))
+"""
+
+
 def test_every_reserved_name_could_be_a_slug() -> None:
-    """The lists hold nothing that the pattern refuses anyway; keywords and privates aside."""
+    """The lists have no names that the pattern refuses already."""
     assert {name for name in DEPENDENCIES | PROJECT if not SLUG.fullmatch(name)} == set()
 
 
@@ -327,20 +354,20 @@ def test_every_reserved_name_could_be_a_slug() -> None:
     ],
 )
 def test_toml(value: str, written: str) -> None:
-    """Only what TOML cannot hold as it is gets an escape."""
+    """Only characters that TOML forbids are escaped."""
     assert toml(value) == written
 
 
 @given(ANY)
 def test_toml_reads_back(value: str) -> None:
-    """TOML, YAML and JSON give back what was written down."""
+    """TOML and JSON read back the same text."""
     assert tomllib.loads(f"x = {toml(value)}") == {"x": value}
     assert json.loads(toml(value)) == value
 
 
 @given(ALLOWED)
 def test_toml_is_yaml(value: str) -> None:
-    """YAML, which holds fewer characters than TOML, gives back every allowed answer."""
+    """YAML, which allows fewer characters than TOML, reads back every valid answer."""
     assert yaml.safe_load(f"x: {toml(value)}\n") == {"x": value}
 
 
@@ -358,14 +385,14 @@ def test_toml_is_yaml(value: str) -> None:
     ],
 )
 def test_pystring(value: str, written: str) -> None:
-    """Quotes as the formatter likes them, escapes only for what a reader cannot see."""
+    """Quotes are those of the formatter; only invisible characters are escaped."""
     assert pystring(value) == written
 
 
 @settings(max_examples=25)
 @given(st.lists(ANY, min_size=40, max_size=40))
 def test_pystring_is_formatted_and_reads_back(values: list[str]) -> None:
-    """`ruff format` changes none of them, and Python gives back what was written down."""
+    """`ruff format` changes none of them, and Python reads back the same text."""
     literals = [pystring(value) for value in values]
     assert [ast.literal_eval(literal) for literal in literals] == values
     source = "".join(f"x = {literal}\n" for literal in literals)
@@ -384,12 +411,12 @@ def test_pystring_is_formatted_and_reads_back(values: list[str]) -> None:
      "C#", "C:\\new", "Hi! (yes)", "50 %", "v1.0", "2 > 1", "a-b"],
 )  # fmt: skip
 def test_markdown_leaves_ordinary_text_alone(value: str) -> None:
-    """Names, scripts, quotes and signs that mean nothing where they stand need no backslash."""
+    """Names, scripts, quotes and signs that are not markup in their position need no escape."""
     assert markdown(value) == value
 
 
 def shown(markup: str) -> tuple[str, str]:
-    """Return the kind of block that some Markdown is, and its text if there is only text."""
+    """Return the tag of a block of Markdown and its text, which has no other markup."""
     block, inline, _ = MarkdownIt("commonmark").enable(["strikethrough", "table"]).parse(markup)
     assert inline.children
     assert {child.type for child in inline.children} <= {"text", "text_special"}
@@ -397,8 +424,8 @@ def shown(markup: str) -> tuple[str, str]:
 
 
 @given(ALLOWED)
-def test_markdown_shows_what_was_written(value: str) -> None:
-    """At the start of a line, inside one and as a heading, a reader sees the answer itself."""
+def test_markdown_shows_the_answer(value: str) -> None:
+    """At the start of a line, inside one and as a heading, the reader sees the answer unchanged."""
     assert shown(f"{markdown(value)}") == ("p", value)
     assert shown(f"# {markdown(value)}") == ("h1", value)
     assert shown(f"By {markdown(value)}, (x) ~ * _ `") == ("p", f"By {value}, (x) ~ * _ `")
@@ -416,5 +443,5 @@ def test_markdown_shows_what_was_written(value: str) -> None:
     ],
 )
 def test_authors(name: str, email: str, written: str) -> None:
-    """The list holds what was answered; angle brackets are the one thing it cannot hold."""
+    """The list has the answers, without angle brackets."""
     assert authors(name, email) == written

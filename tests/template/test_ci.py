@@ -1,4 +1,4 @@
-"""What runs the tests elsewhere: the workflow, `.ci/run`, and the rule that CI skips nothing."""
+"""The workflow, `.ci/run`, and the rule that a skipped test fails in CI."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from tests.renders import TEMPLATE, run
 
 
 def report(reason: str) -> pytest.TestReport:
-    """Return the report of a test that skipped itself."""
+    """Return the report of a skipped test."""
     skipped = ("test_x.py", 1, f"Skipped: {reason}")
     return pytest.TestReport("test_x", ("test_x.py", 1, "test_x"), {}, "skipped", skipped, "call")
 
@@ -37,7 +37,7 @@ def test_ci_skips_only_what_the_site_lacks(
 
 
 def test_workflow_calls_only_make_targets() -> None:
-    """Whatever CI finds can be found with the same command at home."""
+    """Every check of CI can be run locally with the same command."""
     workflow = yaml.safe_load((TEMPLATE / ".github/workflows/ci.yml").read_text("utf-8"))
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     commands = [step["run"] for step in steps if "run" in step]
@@ -45,7 +45,7 @@ def test_workflow_calls_only_make_targets() -> None:
 
 
 def test_ci_run_calls_the_same_targets() -> None:
-    """It can be started as it is, and its shell code is in order."""
+    """The script is executable and valid, and calls the targets of the workflow."""
     path = TEMPLATE / ".ci" / "run"
     assert os.access(path, os.X_OK)
     assert run("bash", "-n", path, cwd=TEMPLATE).returncode == 0

@@ -1,4 +1,4 @@
-"""What can be said about the files of `use_docker` without starting anything."""
+"""The files of `use_docker`, checked without starting a container."""
 
 import json
 import os
@@ -16,9 +16,9 @@ from tests.renders import COMBINATIONS, PYTHON_VERSIONS, SOURCES, command, run
 Bake = Callable[..., Path]
 
 WITH_DOCKER = {name: answers for name, answers in COMBINATIONS.items() if answers["use_docker"]}
-SERVER = SOURCES / "<<cookiecutter.project_slug>>" / "server.py"
+SERVER = SOURCES / "<<cookiecutter.project_slug>>/_internal/server/hypercorn_server.py"
 
-# What a user may set for the stack, and what must come of it.
+# Variables that a user can set for the stack.
 VARIABLES = {
     "by-default": {},
     "a-domain": {"DOMAIN": "shop.example.com"},
@@ -34,9 +34,9 @@ def project(request: pytest.FixtureRequest, bake: Bake) -> Path:
 
 
 def compose(project: Path, *words: str, **variables: str) -> dict[str, Any]:
-    """Return what Compose makes of the project's files."""
+    """Return the configuration that Compose reads from the project's files."""
     if not shutil.which("docker") or run("docker", "compose", "version", cwd=project).returncode:
-        pytest.skip("Compose v2, which comes with an engine, is not here (images)")
+        pytest.skip("Compose v2 is not installed (images)")
     done = run(
         "docker", "compose", *words, "config", "--format", "json",
         cwd=project, env=os.environ | variables,
@@ -47,9 +47,9 @@ def compose(project: Path, *words: str, **variables: str) -> dict[str, Any]:
 
 
 def adapt(project: Path, home: Path, **variables: str) -> dict[str, Any]:
-    """Return what Caddy makes of the project's file, after it found it to be valid."""
+    """Validate the Caddyfile and return the configuration that Caddy reads from it."""
     if not shutil.which("caddy"):
-        pytest.skip("caddy is not among the tools that are here")
+        pytest.skip("caddy is not installed")
     env = os.environ | {"HOME": str(home), "XDG_DATA_HOME": str(home)} | variables
     done = run("caddy", "validate", "--config", "Caddyfile", cwd=project, env=env)
     assert "Valid configuration" in done.stdout + done.stderr
@@ -63,7 +63,7 @@ def adapt(project: Path, home: Path, **variables: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("variables", VARIABLES.values(), ids=VARIABLES)
 def test_compose(variables: dict[str, str], project: Path) -> None:
-    """Compose takes the files without a warning; ports are published where it was asked for."""
+    """Compose reads the files without a warning and publishes the configured ports."""
     services = compose(project, **variables)["services"]
     assert {"app", "caddy"} <= services.keys()
     ports = [(port.get("host_ip", ""), port["published"], port["target"], port["protocol"])
@@ -77,15 +77,15 @@ def test_compose(variables: dict[str, str], project: Path) -> None:
     ]
 
 
-def test_each_file_stands_on_its_own(project: Path) -> None:
-    """Every further Compose file is complete by itself: it can be taken out, or used alone."""
+def test_each_compose_file_is_complete(project: Path) -> None:
+    """Every additional Compose file can be removed or used alone."""
     for path in project.glob("compose.?*.yaml"):
         assert compose(project, "--file", path.name)["services"]
 
 
 @pytest.mark.parametrize("variables", VARIABLES.values(), ids=VARIABLES)
 def test_caddy(variables: dict[str, str], project: Path, home: Path) -> None:
-    """Caddy takes its file for localhost, a domain, other ports and HTTP/2 to the service."""
+    """Caddy reads its file for localhost, a domain, other ports and HTTP/2 to the service."""
     config = adapt(project, home, **variables)
     assert variables.get("DOMAIN", "localhost") in json.dumps(config)
     formatted = run("caddy", "fmt", "--diff", "Caddyfile", cwd=project)
@@ -93,36 +93,36 @@ def test_caddy(variables: dict[str, str], project: Path, home: Path) -> None:
 
 
 def test_hsts_needs_a_domain(bake: Bake, home: Path) -> None:
-    """Browsers are told to stay with HTTPS, except by localhost, which others serve on as well."""
+    """Every host sends HSTS except localhost, which other servers use too."""
     config = json.dumps(adapt(bake(use_docker=True), home, DOMAIN="shop.example.com"))
     assert "Strict-Transport-Security" in config
     assert '"not": [{"host": ["localhost"]}]' in config
 
 
 def test_dockerfile(project: Path) -> None:
-    """hadolint finds nothing."""
+    """hadolint reports no problem."""
     if not shutil.which(command("hadolint")):
-        pytest.skip("hadolint is not among the tools that are here")
+        pytest.skip("hadolint is not installed")
     done = run(command("hadolint"), "Dockerfile", cwd=project)
     assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("version", PYTHON_VERSIONS)
 def test_python_of_the_image(version: str, bake: Bake) -> None:
-    """The image has Python 3.13, or what was asked for where that is newer, in all its stages."""
+    """Every stage has Python 3.13, or the answer if that is newer."""
     text = (bake(use_docker=True, python_version=version) / "Dockerfile").read_text("utf-8")
     newest = max("3.13", version)
     assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {f"python:{newest}-slim"}
 
 
-def test_dockerfile_needs_nothing_new(project: Path) -> None:
-    """Engines since 20.10 build it, from images that are here already."""
+def test_dockerfile_builds_with_old_engines(project: Path) -> None:
+    """Engines since 20.10 can build it, without a registry for the syntax."""
     text = (project / "Dockerfile").read_text("utf-8")
     assert not re.search(r"^# *syntax=|@sha256:|--link|--mount|<<", text, re.MULTILINE)
 
 
 def test_idle_connections(bake: Bake, home: Path) -> None:
-    """Caddy lets go of an idle connection before the service does: none closes under a request."""
+    """Caddy closes an idle connection before the service does, so that no request is lost."""
     config = json.dumps(adapt(bake(use_docker=True), home))
     idle = {int(value) / 1e9 for value in re.findall(r'"idle_timeout": (\d+)', config)}
     limit = re.search(r"keep_alive_timeout = (\d+)", SERVER.read_text("utf-8"))
@@ -131,16 +131,16 @@ def test_idle_connections(bake: Bake, home: Path) -> None:
 
 
 def test_grace_periods(project: Path, home: Path) -> None:
-    """The engine waits longer than the service and Caddy need at most."""
+    """The engine waits longer than the service and Caddy take to stop."""
     services = compose(project)["services"]
     settings = services["app"]["environment"]
     needed = float(settings["SHUTDOWN_DELAY"]) + float(settings["SHUTDOWN_TIMEOUT"])
-    # Two more seconds for requests that are cancelled, and for `shutdown`.
+    # Two more seconds for cancelled requests and for `shutdown`.
     assert seconds(services["app"]["stop_grace_period"]) > needed + 2
     caddy = adapt(project, home)["apps"]["http"]["grace_period"] / 1e9
     assert needed < caddy < seconds(services["caddy"]["stop_grace_period"])
 
 
 def seconds(text: str) -> int:
-    """Return what Compose writes as `15s`."""
+    """Return the seconds in a duration such as `15s`."""
     return int(text.removesuffix("s"))

@@ -1,4 +1,4 @@
-"""What the READMEs say is so."""
+"""What the READMEs and the pages in docs/ say is true."""
 
 import json
 import os
@@ -27,8 +27,13 @@ def targets(makefile: Path) -> set[str]:
     return set(re.findall(r"^([a-z0-9-]+):", makefile.read_text(), re.MULTILINE))
 
 
+def pages(root: Path) -> list[Path]:
+    """Return the README and the pages in docs/ beside it."""
+    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+
+
 def test_transcript(tmp_path: Path, home: Path) -> None:
-    """The prompts and the end of the transcript are what a user sees."""
+    """The transcript shows the prompts and the end that a user sees."""
     shown = next(block for block in blocks(README, "text") if "[1/" in block)
     done = subprocess.run(
         [command("cookiecutter"), TEMPLATE, "--config-file", settings(home)],
@@ -57,15 +62,41 @@ def test_tree(bake: Callable[..., Path]) -> None:
 
 @pytest.mark.parametrize("folder", ["template", *THOROUGH])
 def test_make_targets(folder: str, install: Callable[[str], Path]) -> None:
-    """Every target that a README names is in the Makefile beside it, under a comment."""
+    """Every target that the README or docs/ name is in the Makefile, under a comment."""
     root = TEMPLATE if folder == "template" else install(folder)
-    text = (root / "README.md").read_text("utf-8")
-    named = set(re.findall(r"\bmake ([a-z0-9-]+)", "".join(blocks(text, "sh"))))
+    shown = [block for page in pages(root) for block in blocks(page.read_text("utf-8"), "sh")]
+    named = set(re.findall(r"\bmake ([a-z0-9-]+)", "".join(shown)))
     makefile = root / "Makefile"
     assert named
     assert named <= targets(makefile)
     for target in targets(makefile):
         assert re.search(rf"^# .*\n{target}:", makefile.read_text(), re.MULTILINE), target
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_links(combination: str, bake: Callable[..., Path]) -> None:
+    """Every relative link leads to a file, and the README links to every page in docs/."""
+    project = bake(**COMBINATIONS[combination])
+    linked = {
+        page: {(page.parent / target).resolve() for target in relative_links(page)}
+        for page in pages(project)
+    }
+    for page, targets in linked.items():
+        assert all(target.exists() for target in targets), page
+    readme, *others = linked
+    assert linked[readme] >= {page.resolve() for page in others}
+
+
+def relative_links(page: Path) -> list[str]:
+    """Return the targets of a page's links to files, without what follows `#`."""
+    return re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_readme_is_short(combination: str, bake: Callable[..., Path]) -> None:
+    """A project's README has at most 900 words, code included."""
+    text = (bake(**COMBINATIONS[combination]) / "README.md").read_text("utf-8")
+    assert len(text.split()) <= 900
 
 
 @pytest.mark.parametrize("combination", THOROUGH)
@@ -77,7 +108,9 @@ def test_table_of_variables(combination: str, install: Callable[[str], Path]) ->
     ).stdout  # fmt: skip
     defaults: dict[str, str] = json.loads(printed)
     table = re.findall(
-        r"^\| (`[A-Z].*?) \|.*\| (.*?) ?\|$", (installed / "README.md").read_text(), re.MULTILINE
+        r"^\| (`[A-Z].*?) \|.*\| (.*?) ?\|$",
+        (installed / "docs/variables.md").read_text("utf-8"),
+        re.MULTILINE,
     )
     shown = {
         name: value
@@ -88,7 +121,7 @@ def test_table_of_variables(combination: str, install: Callable[[str], Path]) ->
             strict=False,
         )
     }
-    # What follows is for Docker Compose.
+    # The rest is for Docker Compose.
     sample = (installed / "sample.env").read_text().partition("by Docker Compose only")[0]
     assert set(re.findall(r"^#([A-Z_]+)=", sample, re.MULTILINE)) == defaults.keys()
     assert shown.keys() == defaults.keys()
@@ -99,11 +132,10 @@ def test_table_of_variables(combination: str, install: Callable[[str], Path]) ->
 
 # Defaults that the table puts into words.
 IN_WORDS = {
-    "TRUSTED_PROXIES": "nobody",
-    "SENTRY_DSN": "nowhere",
+    "TRUSTED_PROXIES": "none",
+    "SENTRY_DSN": "off",
     "SENTRY_ENVIRONMENT": "ENV",
     "SENTRY_RELEASE": "the package's version",
-    "SENTRY_TRACES_SAMPLE_RATE": "none",
 }
 
 
@@ -111,7 +143,7 @@ IN_WORDS = {
 PRINT_SETTINGS = """
 import json
 import my_service.main
-from my_service.config import EnvironmentSettings
+from my_service._internal.settings.environment import EnvironmentSettings
 
 def text(value):
     if isinstance(value, bool):
@@ -120,8 +152,14 @@ def text(value):
         return ",".join(map(text, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
+def leaves(settings):
+    if not settings.__subclasses__():
+        yield settings
+    for subclass in settings.__subclasses__():
+        yield from leaves(subclass)
+
 defaults = {}
-for settings in EnvironmentSettings.__subclasses__():
+for settings in leaves(EnvironmentSettings):
     defaults |= json.loads(settings(_env_file=None).model_dump_json())
 print(json.dumps({name.upper(): text(value) for name, value in defaults.items()}))
 """
@@ -153,10 +191,10 @@ EXPECTED: list[Callable[[str], bool]] = [
 
 @pytest.mark.parametrize("number", range(3))
 def test_jq(number: int, installed: Path, log: str, tmp_path: Path) -> None:
-    """Each jq line of the project's README answers its question on a real log."""
+    """Each jq line of docs/log.md answers its question on a real log."""
     if not shutil.which("jq"):
         pytest.skip("jq is not installed")
-    lines = re.findall(r"^jq .*$", (installed / "README.md").read_text("utf-8"), re.MULTILINE)
+    lines = re.findall(r"^jq .*$", (installed / "docs/log.md").read_text("utf-8"), re.MULTILINE)
     assert len(lines) == len(EXPECTED)
     (tmp_path / "service.log").write_text(log)
     line = lines[number].replace("qPQ7dN0sWrA", first_id(log))

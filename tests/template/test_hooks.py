@@ -1,4 +1,4 @@
-"""What the hook does to a new project: by itself, and for real with and without git."""
+"""The hook as a module, and as part of the `cookiecutter` and `cruft` commands."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def load(**answers: object) -> ModuleType:
 def scaffold(
     cwd: Path, home: Path, *arguments: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the real `cookiecutter` command in a folder."""
+    """Run the `cookiecutter` command in a folder."""
     (cwd / "out").mkdir(exist_ok=True)
     return run(
         command("cookiecutter"), TEMPLATE, "--no-input", "--output-dir", "out", *arguments,
@@ -63,17 +63,17 @@ def fake_git(folder: Path, script: str) -> None:
     (folder / "git").chmod(0o755)
 
 
-# --- By itself
+# --- As a module
 
 
 @given(ALLOWED)
 def test_answers_arrive_unchanged(value: str) -> None:
-    """Whatever is allowed as an answer is data for the hook, never code."""
+    """The hook reads every valid answer as data, never as code."""
     assert load(description=value).ANSWERS["description"] == value
 
 
 def test_hook_has_one_expression() -> None:
-    """Answers come in at one place only, and the file is Python before it is rendered."""
+    """Answers enter in one place only, and the unrendered file is valid Python."""
     source = HOOK.read_text("utf-8")
     assert source.count("<<") == source.count(">>") == 1
     compile(source, HOOK, "exec")
@@ -82,8 +82,7 @@ def test_hook_has_one_expression() -> None:
 def test_no_removes_what_only_the_option_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files and whole folders go with a no and stay with a yes, also one of two; nothing else is
-    touched."""
+    """The paths of an option stay if it is chosen, also those that two options share."""
     hook = load(use_a=False, use_b=True)
     monkeypatch.setattr(hook, "OPTIONS", {"use_a": ("a.py", "a", "c"), "use_b": ("b.py", "b", "c")})
     for name in ("a", "b", "c"):
@@ -97,16 +96,16 @@ def test_no_removes_what_only_the_option_needs(
 
 
 def test_stale_path_fails_loudly(tmp_path: Path) -> None:
-    """A manifest that names what no template file makes stops the render with one clear line."""
+    """A path in OPTIONS that does not exist stops the render with one line."""
     with pytest.raises(SystemExit) as failure:
         load().remove(tmp_path / "gone.py")
-    assert "gone.py, which no template file makes" in str(failure.value)
+    assert "gone.py, which does not exist" in str(failure.value)
     assert len(str(failure.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("name", AWKWARD_NAMES.values(), ids=AWKWARD_NAMES)
 def test_summary_shows_every_answer(name: str) -> None:
-    """In the order of the questions, so that a misspelt name on the command line is seen."""
+    """In the order of the questions, so that a misspelt name on the command line shows."""
     lines = load(author_name=name, use_b=True).summary(Path("/srv/x"), "").splitlines()
     assert lines[1:7] == [
         "My Service is ready:",
@@ -118,14 +117,12 @@ def test_summary_shows_every_answer(name: str) -> None:
     ]
 
 
-def test_way_to_the_project_is_the_one_to_type(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Relative from the user's folder where that is short and certain, else absolute."""
+def test_path_to_the_project_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is relative to the user's folder where that is shorter and safe, else absolute."""
     hook, project = load(), tmp_path / "deep" / "my_service"
     project.mkdir(parents=True)
     (tmp_path / "link").symlink_to(project.parent)
-    for start, way in {
+    for start, path in {
         f"{tmp_path}/deep": "my_service",
         f"{tmp_path}": "deep/my_service",
         f"{tmp_path}/deep/other": "../my_service",
@@ -134,11 +131,11 @@ def test_way_to_the_project_is_the_one_to_type(
         "": str(project),
     }.items():
         monkeypatch.setenv("PWD", start)
-        assert hook.way_to(project) == way
+        assert hook.shorter_path(project) == path
 
 
 def test_git_that_hangs_is_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A git that never answers is left alone after a while."""
+    """A git that hangs is stopped after a time limit."""
     fake_git(tmp_path, "exec sleep 60")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     hook = load()
@@ -147,7 +144,7 @@ def test_git_that_hangs_is_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_git_that_fails_is_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hint is one line that gives git's own reason."""
+    """The hint is one line with the reason that git gave."""
     fake_git(tmp_path, "printf '\\nfatal: disk full\\nmore\\n' >&2; exit 128")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     hint = load().make_repository(tmp_path)
@@ -156,18 +153,18 @@ def test_git_that_fails_is_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_git_that_cannot_start_is_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broken program named git does not break the render."""
+    """A broken git executable does not stop the render."""
     (tmp_path / "git").write_text("\x7fELF")
     (tmp_path / "git").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "did not answer (OSError)" in load().make_repository(tmp_path)
 
 
-# --- For real
+# --- As part of cookiecutter
 
 
 def test_project_is_a_repository(bake: Bake) -> None:
-    """One commit on main that holds every file, and nothing left to commit."""
+    """One commit on main has every file, and nothing is left to commit."""
     project = bake()
     assert git(project, "log", "--format=%s|%an") == f"{MESSAGE}|Test"
     assert git(project, "branch", "--show-current") == "main"
@@ -175,7 +172,7 @@ def test_project_is_a_repository(bake: Bake) -> None:
 
 
 def test_without_git(tmp_path: Path, home: Path) -> None:
-    """No git: a hint with the command for later, and the project."""
+    """Without git the project is made, with a hint that gives the command for later."""
     done = scaffold(tmp_path, home, PATH="/nowhere")
     assert (done.returncode, done.stderr) == (0, "")
     assert "git is not installed" in done.stdout
@@ -184,7 +181,7 @@ def test_without_git(tmp_path: Path, home: Path) -> None:
 
 
 def test_without_identity(tmp_path: Path) -> None:
-    """No identity: a hint, and the command in it, with a name filled in, makes the commit."""
+    """Without an identity there is a hint, and its command, with a name filled in, commits."""
     (home := tmp_path / "home").mkdir()
     done = scaffold(tmp_path, home)
     (hint,) = hints(done.stdout)
@@ -196,19 +193,19 @@ def test_without_identity(tmp_path: Path) -> None:
 
 
 def test_inside_a_repository(tmp_path: Path, home: Path) -> None:
-    """A project inside a repository gets none of its own, and nothing is committed there."""
+    """Inside a repository no second one is made, and nothing is committed."""
     git(tmp_path, "init")
     done = scaffold(tmp_path, home)
     assert done.returncode == 0
     assert hints(done.stdout) == [
-        f"Hint: {tmp_path} is a git repository already: commit the project there."
+        f"Hint: {tmp_path} is already a git repository: commit the project there."
     ]
     assert not (tmp_path / "out/my_service/.git").exists()
     assert git(tmp_path, "status", "--porcelain") == "?? out/"
 
 
 def test_other_repository_in_the_environment(tmp_path: Path, home: Path) -> None:
-    """Run from a hook or an alias of another repository, it leaves that one alone."""
+    """Run from a git hook or alias, it does not change that repository."""
     (other := tmp_path / "other").mkdir()
     git(other, "init")
     before = files(other / ".git")
@@ -225,7 +222,7 @@ def test_other_repository_in_the_environment(tmp_path: Path, home: Path) -> None
 
 
 def test_user_who_signs_and_has_hooks(tmp_path: Path) -> None:
-    """Nothing that could ask for a password or refuse the commit is run."""
+    """The user's signing and hooks, which can prompt or refuse the commit, are off."""
     (home := tmp_path / "home").mkdir()
     (hooks := home / "hooks").mkdir()
     (hooks / "pre-commit").write_text("#!/bin/sh\nexit 1\n")
@@ -239,8 +236,8 @@ def test_user_who_signs_and_has_hooks(tmp_path: Path) -> None:
     assert git(tmp_path / "out/my_service", "log", "--format=%s") == MESSAGE
 
 
-def test_printed_commands_lead_on(tmp_path: Path, home: Path) -> None:
-    """They work as they are printed, blanks in the path included, and the targets exist."""
+def test_printed_commands_work(tmp_path: Path, home: Path) -> None:
+    """They work as printed, with spaces in the path, and the targets exist."""
     (start := tmp_path / "a b").mkdir()
     done = scaffold(start, home, "--output-dir", "../c d")
     lines = done.stdout.splitlines()
@@ -251,8 +248,8 @@ def test_printed_commands_lead_on(tmp_path: Path, home: Path) -> None:
 
 
 @pytest.mark.parametrize("redirection", [">&-", "| true", ">/dev/full"])
-def test_nobody_reads_the_summary(redirection: str, tmp_path: Path, home: Path) -> None:
-    """A closed, broken or full standard output never undoes the project."""
+def test_summary_cannot_be_written(redirection: str, tmp_path: Path, home: Path) -> None:
+    """A closed, broken or full standard output does not delete the project."""
     line = f"{shlex.join([command('cookiecutter'), str(TEMPLATE), '--no-input'])} {redirection}"
     done = run("sh", "-c", line, cwd=tmp_path, env=environment(home))
     assert (done.returncode, done.stderr) == (0, "")
@@ -260,7 +257,7 @@ def test_nobody_reads_the_summary(redirection: str, tmp_path: Path, home: Path) 
 
 
 def test_terminal_without_unicode(tmp_path: Path, home: Path) -> None:
-    """Characters that the terminal cannot show are shown as escapes."""
+    """Characters that the terminal cannot encode are escaped."""
     done = scaffold(tmp_path, home, "project_name=李雷", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.returncode == 0
     assert "  project_name    \\u674e\\u96f7\n" in done.stdout
@@ -270,7 +267,7 @@ def test_terminal_without_unicode(tmp_path: Path, home: Path) -> None:
 
 
 def test_cruft(clone: Path, tmp_path: Path, home: Path) -> None:
-    """`cruft create` leaves the repository to its user; check, diff and update work then."""
+    """`cruft create` makes no repository; check, diff and update work in the user's."""
     cruft = command("cruft")
     env = environment(home)
     created = run(cruft, "create", clone, "--no-input", cwd=tmp_path, env=env)
@@ -283,9 +280,9 @@ def test_cruft(clone: Path, tmp_path: Path, home: Path) -> None:
     for task in ("check", "diff"):
         assert run(cruft, task, cwd=project, env=env).returncode == 0
 
-    # An update reads both versions in one process, each with its own filters.
-    answers = clone / "plinth_answers.py"
-    answers.write_text(answers.read_text("utf-8") + "\n\nFILTERS += (str.swapcase,)\n")
+    # An update renders both versions in one process, each with its own filters.
+    extension = clone / "template_extension.py"
+    extension.write_text(extension.read_text("utf-8") + "\n\nFILTERS += (str.swapcase,)\n")
     (clone / "<<cookiecutter.project_slug>>/new.txt").write_text("<< 'New' | swapcase >>\n")
     commit(clone, "Second")
     updated = run(cruft, "update", "--skip-apply-ask", cwd=project, env=env)
@@ -294,7 +291,7 @@ def test_cruft(clone: Path, tmp_path: Path, home: Path) -> None:
 
 
 def test_cruft_refuses_as_cookiecutter_does(clone: Path, tmp_path: Path, home: Path) -> None:
-    """One line on standard error, no traceback, no project."""
+    """It prints one line on standard error, no traceback, and makes no project."""
     answers = json.dumps({"project_slug": "tests"})
     done = run(
         command("cruft"), "create", clone, "--no-input", "--extra-context", answers,

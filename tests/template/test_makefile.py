@@ -1,19 +1,20 @@
-"""What `make new` and the other targets of the template promise, without building anything."""
+"""The Makefiles of the template and of a project, without installing anything."""
 
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.renders import TEMPLATE, environment, files, run
+from tests.renders import COMBINATIONS, TEMPLATE, environment, files, run
 
 MAKEFILE = (TEMPLATE / "Makefile").read_text("utf-8")
 
-# Programs in place of Python, and what `make new` then says.
+# Scripts in place of Python, and the error of `make new`.
 LACKING = {
-    "old-python": ("exit 1", "Python 3.11 or newer is needed"),
+    "old-python": ("exit 1", "Python 3.11 or newer is required"),
     "no-venv": (
         'case "$2" in *ensurepip*) echo "No module named ensurepip" >&2; exit 1; esac',
         "Python has no venv; on Debian and Ubuntu: sudo apt install python3-venv",
@@ -22,7 +23,7 @@ LACKING = {
 
 
 def make_new(clone: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `make new` with the tools that are already installed beside this Python."""
+    """Run `make new` with the tools that are installed beside this Python."""
     tools = f"BIN={Path(sys.executable).parent}"
     return run(
         "make", "-o", ".venv/new", "new", tools, *arguments, cwd=clone, env=environment(home)
@@ -30,7 +31,7 @@ def make_new(clone: Path, home: Path, *arguments: str) -> subprocess.CompletedPr
 
 
 def test_every_target_is_explained() -> None:
-    """A comment stands above each target, and `make help` shows all of them."""
+    """Each target has a comment, and `make help` shows all of them."""
     targets = re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE)
     explained = re.findall(r"^# .+\n([a-z0-9-]+):", MAKEFILE, re.MULTILINE)
     assert explained == targets
@@ -40,7 +41,7 @@ def test_every_target_is_explained() -> None:
 
 
 def test_new_scaffolds_beside_the_clone(clone: Path, home: Path) -> None:
-    """The project lands next to the template, and the template stays as it was."""
+    """The project is next to the template, and the template does not change."""
     before = files(clone)
     done = make_new(clone, home, "ARGS=--no-input")
     assert (done.returncode, done.stderr) == (0, "")
@@ -49,7 +50,7 @@ def test_new_scaffolds_beside_the_clone(clone: Path, home: Path) -> None:
 
 
 def test_new_passes_answers_on(clone: Path, home: Path) -> None:
-    """Blanks, quotes, dollars and hashes in ARGS arrive, quoted as in a shell."""
+    """Spaces, quotes, dollars and hashes in ARGS arrive, quoted as in a shell."""
     answers = """ project_name="My \\"\\$5\\" API" 'author_name=#1 $$'"""
     done = make_new(clone, home, f"ARGS=--no-input {answers}")
     assert done.returncode == 0
@@ -58,7 +59,7 @@ def test_new_passes_answers_on(clone: Path, home: Path) -> None:
 
 
 def test_new_scaffolds_where_out_says(clone: Path, home: Path, tmp_path: Path) -> None:
-    """OUT may have blanks and need not exist yet."""
+    """OUT can have spaces and need not exist."""
     done = make_new(clone, home, "ARGS=--no-input", f"OUT={tmp_path}/a b/c")
     assert done.returncode == 0
     assert (tmp_path / "a b/c/my_service/pyproject.toml").exists()
@@ -66,19 +67,19 @@ def test_new_scaffolds_where_out_says(clone: Path, home: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("out", ["", ".", "docs", "../plinth/x"])
 def test_new_never_scaffolds_into_the_clone(out: str, clone: Path, home: Path) -> None:
-    """One line tells so, and nothing is made."""
+    """It fails with one line and makes nothing."""
     before = files(clone)
     done = make_new(clone, home, "ARGS=--no-input", f"OUT={out}")
     assert done.returncode != 0
-    assert done.stderr.startswith(f"OUT={out} lies inside the template; choose a folder outside")
+    assert done.stderr.startswith(f"OUT={out} is inside the template; choose a folder outside")
     assert files(clone) == before
 
 
 @pytest.mark.parametrize(("script", "line"), LACKING.values(), ids=LACKING)
-def test_what_the_machine_lacks_is_said(
+def test_missing_requirements(
     script: str, line: str, clone: Path, home: Path, tmp_path: Path
 ) -> None:
-    """Too old a Python, or one without venv, gives one line with the remedy."""
+    """An old Python, or one without venv, gives one line with the remedy."""
     (tmp_path / "python").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "python").chmod(0o755)
     done = run("make", "new", f"PYTHON={tmp_path}/python", cwd=clone, env=environment(home))
@@ -86,3 +87,57 @@ def test_what_the_machine_lacks_is_said(
     assert said.startswith(line)
     assert make_failed.startswith("make: ***")
     assert not (clone / ".venv").exists()
+
+
+# --- In a project
+
+
+@pytest.fixture
+def project(bake: Callable[..., Path]) -> Path:
+    """A project with all options, and with a uv that does nothing."""
+    project = bake(**COMBINATIONS["all"])
+    (project / "uv").write_text("#!/bin/sh\n")
+    (project / "uv").chmod(0o755)
+    return project
+
+
+def make(project: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run make in a project with its uv."""
+    variables = environment(home)
+    variables["PATH"] = f"{project}:{variables['PATH']}"
+    return run("make", *arguments, cwd=project, env=variables)
+
+
+def test_every_target_is_phony(project: Path) -> None:
+    """Each target has a `.PHONY` line of its name, then a comment."""
+    text = (project / "Makefile").read_text("utf-8")
+    targets = re.findall(r"^([a-z0-9-]+):", text, re.MULTILINE)
+    declared = re.findall(r"^\.PHONY: ([a-z0-9-]+)\n(?:# .+\n)+\1:", text, re.MULTILINE)
+    assert declared == targets
+    assert {"install", "monitoring-test", "smoke"} <= set(targets)
+
+
+def test_own_targets_are_optional(project: Path, home: Path) -> None:
+    """Without own.mk nothing is printed about it, and `make` runs the first target."""
+    done = make(project, home)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{project}/uv sync --all-groups\n"
+
+
+def test_own_targets(project: Path, home: Path) -> None:
+    """Targets of own.mk run, use the Makefile's variables and are never the default one."""
+    (project / "own.mk").write_text("migrate: $(UV)\n\t@echo $(UV) run migrate\n")
+    done = make(project, home, "migrate")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{project}/uv run migrate\n"
+    assert make(project, home).stdout == f"{project}/uv sync --all-groups\n"
+
+
+def test_own_variables(project: Path, home: Path) -> None:
+    """Variables of own.mk replace those of the Makefile in every target."""
+    (project / "own.mk").write_text(
+        "UV := ./uv\nexport COLOUR = blue\ntest: before\nbefore:\n\t@echo $$COLOUR\n"
+    )
+    done = make(project, home, "test")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[:2] == ["blue", "./uv run coverage run -m pytest"]

@@ -1,4 +1,4 @@
-"""What watches a service, checked by the tools that will read it."""
+"""The files in `monitoring/`, checked by Prometheus' and Alertmanager's tools."""
 
 import json
 import re
@@ -13,19 +13,19 @@ from tests.renders import run
 
 Bake = Callable[..., Path]
 
-# What Grafana puts in place of its variables.
+# Values for Grafana's variables.
 VARIABLES = {"$__rate_interval": "1m", "$job": "service", "$route": ".*"}
 
 
 def need(*tools: str) -> None:
-    """Skip the test where a tool is missing."""
+    """Skip the test if a tool is missing."""
     for tool in tools:
         if not shutil.which(tool):
             pytest.skip(f"{tool} is not installed")
 
 
 def test_make_monitoring_test(bake: Bake) -> None:
-    """Configuration and rules are in order, and every alert fires when it should and only then."""
+    """Configuration and rules are valid, and every alert fires only when it should."""
     need("promtool", "amtool")
     done = run("make", "monitoring-test", cwd=bake(use_prometheus=True))
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -45,7 +45,7 @@ def test_make_monitoring_test(bake: Bake) -> None:
 def test_make_monitoring_test_finds_mistakes(
     path: str, text: str, instead: str, bake: Bake
 ) -> None:
-    """A rule that never fires, or a receiver that does not exist, does not pass."""
+    """A rule that never fires or a missing receiver is an error."""
     need("promtool", "amtool")
     file = bake(use_prometheus=True) / path
     assert text in file.read_text("utf-8")
@@ -66,7 +66,7 @@ def expressions(node: Any) -> Iterator[str]:
 
 
 def test_prometheus_reads_every_expression_of_the_dashboard(bake: Bake, tmp_path: Path) -> None:
-    """With its variables filled in, each is PromQL."""
+    """With values for its variables, each expression is valid PromQL."""
     need("promtool")
     dashboard = bake(use_prometheus=True) / "monitoring/grafana/dashboards/service.json"
     found = [*expressions(json.loads(dashboard.read_text("utf-8")))]

@@ -25,8 +25,8 @@ def test_tests(combination: str, tests: str, install: Callable[[str], Path]) -> 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_types(combination: str, install: Callable[[str], Path]) -> None:
-    """mypy finds nothing in the package, its tests and the heavy ones."""
-    in_project(install(combination), "mypy", ".")
+    """mypy finds nothing in the package, `_internal` included, its tests and the heavy ones."""
+    in_project(install(combination), "mypy", "--config-file=checks/mypy.ini", ".")
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)

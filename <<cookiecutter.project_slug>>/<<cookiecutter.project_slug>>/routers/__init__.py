@@ -1,1 +1,10 @@
-"""The service's routes, one router per module."""
+"""The service's routers, in the order in which they are matched: the busiest first."""
+
+from fastapi import APIRouter
+
+from . import health, hello
+
+routers: list[APIRouter] = [
+    hello.router,
+    health.router,
+]

@@ -1,4 +1,4 @@
-"""An example to delete: an answer, a validation error and an unhandled exception to try."""
+"""An example to delete: a response, a validation error and an unhandled exception to try."""
 
 from fastapi import APIRouter
 from loguru import logger

@@ -2,7 +2,7 @@
 
 from loguru import logger
 
-from my_service.context import RequestContext, current_request
+from my_service._internal.context import RequestContext, current_request
 from my_service.logging import bind_request, quiet_request
 from tests.conftest import Log
 

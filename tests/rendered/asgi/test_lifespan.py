@@ -1,4 +1,4 @@
-"""resources.py: when the service is ready, and why it is not."""
+"""lifespan.py and readiness.py: when the service is ready, and why it is not."""
 
 import asyncio
 
@@ -6,7 +6,9 @@ import pytest
 from fastapi import FastAPI
 
 from my_service import resources
-from my_service.resources import lifespan, stop_accepting, unavailable
+from my_service._internal.asgi import readiness
+from my_service._internal.asgi.readiness import failing_checks
+from my_service.resources import lifespan
 from tests.conftest import Log
 
 
@@ -15,29 +17,29 @@ async def test_ready_is_between_the_start_and_the_stop(monkeypatch: pytest.Monke
     seen = []
 
     async def look() -> None:
-        seen.append(await unavailable())
+        seen.append(await failing_checks(resources.checks))
 
     monkeypatch.setattr(resources, "startup", look)
     monkeypatch.setattr(resources, "shutdown", look)
     for _ in range(2):
         async with lifespan(FastAPI()):
             await look()
-            stop_accepting()
+            readiness.set_state("stopping")
             await look()
     starting, stopping = {"service": "starting"}, {"service": "stopping"}
     assert seen == [starting, {}, stopping, stopping] * 2
-    assert await unavailable() == starting
+    assert await failing_checks(resources.checks) == starting
 
 
 async def test_a_signal_while_starting_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is to stop is never ready."""
 
     async def startup() -> None:
-        stop_accepting()
+        readiness.set_state("stopping")
 
     monkeypatch.setattr(resources, "startup", startup)
     async with lifespan(FastAPI()):
-        assert await unavailable() == {"service": "stopping"}
+        assert await failing_checks(resources.checks) == {"service": "stopping"}
 
 
 async def test_checks_tell_what_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,11 +53,14 @@ async def test_checks_tell_what_is_gone(monkeypatch: pytest.MonkeyPatch) -> None
     async def hang() -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(resources, "CHECK_TIMEOUT", 0.01)
+    monkeypatch.setattr(readiness, "CHECK_TIMEOUT", 0.01)
     for check in (work, fail, hang):
         monkeypatch.setitem(resources.checks, check.__name__, check)
     async with lifespan(FastAPI()):
-        assert await unavailable() == {"fail": "ConnectionError: refused", "hang": "TimeoutError: "}
+        assert await failing_checks(resources.checks) == {
+            "fail": "ConnectionError: refused",
+            "hang": "TimeoutError: ",
+        }
 
 
 async def test_a_startup_that_is_cancelled(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

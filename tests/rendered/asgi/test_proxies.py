@@ -4,11 +4,11 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from checks.asgi import call, http, websocket
+from checks.apps import logged, make_app
+from checks.asgi_calls import call, http, websocket
 from fastapi import Request, WebSocket
 
-from my_service.middleware import RequestLog, Service
-from my_service.proxies import TrustedProxies
+from my_service._internal.asgi.proxies import TrustedProxies
 from tests.conftest import Log
 
 TRUSTED = ["10.0.0.0/8", "192.0.2.7", "fd00::/8"]
@@ -142,7 +142,7 @@ FORWARDED = [
     (b"x-forwarded-for", b"203.0.113.9"),
     (b"x-forwarded-proto", b"https"),
 ]
-app = Service()
+app = make_app()
 
 
 @app.get("/url/")
@@ -157,7 +157,7 @@ async def endpoint(websocket: WebSocket) -> None:
 
 async def test_the_log_and_links_tell_the_same(log: Log) -> None:
     """`request.url` and redirects lead where the client came from."""
-    behind = RequestLog(app, trusted_proxies=[ip_network("192.0.2.1")])
+    behind = logged(app, trusted_proxies=[ip_network("192.0.2.1")])
     server = await call(behind, http("/url/", headers=FORWARDED))
     assert server.body == b'"https://example.com/url/"'
     server = await call(behind, http("/url", headers=FORWARDED))
@@ -168,7 +168,7 @@ async def test_the_log_and_links_tell_the_same(log: Log) -> None:
 
 async def test_the_line_of_a_websocket_tells_the_same(log: Log) -> None:
     """The address and the scheme of its handshake."""
-    behind = RequestLog(app, trusted_proxies=[ip_network("192.0.2.1")])
+    behind = logged(app, trusted_proxies=[ip_network("192.0.2.1")])
     await call(behind, websocket("/websocket", headers=FORWARDED), {"type": "websocket.connect"})
     [line] = log("log websocket")
     assert (line["remote_ip"], line["schema"]) == ("203.0.113.9", "wss")

@@ -1,17 +1,17 @@
-"""observers.py: what others than the log are told of requests and WebSockets."""
+"""hooks.py: what others than the log are told of requests and WebSockets."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from checks.apps import make_app
 from fastapi import BackgroundTasks, WebSocket
 from starlette.types import Message, Scope
 
-from my_service.middleware import Service
-from my_service.observers import observers
+from my_service._internal.asgi.hooks import hooks
 from tests.conftest import Log, connect
 
-app = Service()
+app = make_app()
 
 
 @app.get("/{divisor}")
@@ -38,25 +38,25 @@ class Witness:
         self.told: list[str] = []
         self.fields: Mapping[str, Any] = {}
 
-    def began(self, scope: Scope) -> None:
+    def on_start(self, scope: Scope) -> None:
         self.told.append(f"{scope['type']} began")
 
-    def ended(self, scope: Scope, fields: Mapping[str, Any], error: BaseException | None) -> None:
+    def on_end(self, scope: Scope, fields: Mapping[str, Any], error: BaseException | None) -> None:
         status, kind = fields["status_code"], type(error).__name__
         self.told.append(f"{scope['type']} ended with {status} {kind}")
         self.fields = fields
 
-    def failed_after(self, scope: Scope, error: BaseException) -> None:
+    def on_late_error(self, scope: Scope, error: BaseException) -> None:
         self.told.append(f"{scope['type']} failed after with {type(error).__name__}")
 
 
 @pytest.fixture
 def witness() -> Iterator[Witness]:
-    """An observer, for the time of a test."""
+    """A hook, for the time of a test."""
     witness = Witness()
-    observers.append(witness)
+    hooks.append(witness)
     yield witness
-    observers.remove(witness)
+    hooks.remove(witness)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def witness() -> Iterator[Witness]:
     ],
 )
 async def test_requests(divisor: int, told: list[str], witness: Witness, log: Log) -> None:
-    """An observer hears once of the beginning and once of the end, with the fields of the line."""
+    """A hook hears once of the beginning and once of the end, with the fields of the line."""
     async with connect(app) as client:
         await client.get(f"/{divisor}")
     assert witness.told == told

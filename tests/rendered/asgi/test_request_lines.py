@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from checks.apps import make_app
 from loguru import logger
 
-from my_service import logging as service_logging
-from my_service.middleware import Service
+from my_service.logging import init
 from tests.conftest import Log, connect
 
-app = Service()
+app = make_app()
 
 
 @app.get("/")
@@ -25,7 +25,7 @@ def restored() -> Iterator[None]:
     logger._core.patcher = None  # type: ignore[attr-defined]
     logger._core.activation_list.clear()  # type: ignore[attr-defined]
     logger._core.enabled.clear()  # type: ignore[attr-defined]
-    service_logging.init(level="DEBUG")
+    init(level="DEBUG")
 
 
 async def ask() -> None:

@@ -1,4 +1,4 @@
-"""exchange.py and middleware.py: exactly one request line, whatever happens, and a true one."""
+"""exchange.py, http_exchange.py and request_log.py: exactly one request line, whatever happens, and a true one."""
 
 import asyncio
 import re
@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 
 import pytest
-from checks.asgi import DISCONNECT, END, START, Server, call, given_up, http
+from checks.apps import logged, make_app
+from checks.asgi_calls import DISCONNECT, END, START, Server, call, given_up, http
 from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from loguru import logger
@@ -14,9 +15,9 @@ from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoin
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from my_service._internal.asgi.exchange import in_flight
+from my_service._internal.log.texts import TEXT_LIMIT
 from my_service.logging import bind_request
-from my_service.middleware import RequestLog, Service, in_progress
-from my_service.texts import TEXT_LIMIT
 from tests.conftest import Log, connect
 
 REQUEST_LINES = {"log request", "unhandled exception"}
@@ -26,11 +27,11 @@ Line = dict[str, Any]
 def request_line(lines: list[Line]) -> Line:
     """Return the only request line; nothing may be in progress behind it."""
     [line] = [line for line in lines if line["message"] in REQUEST_LINES]
-    assert not in_progress
+    assert not in_flight
     return line
 
 
-def sending(*messages: Message | BaseException, **options: Any) -> RequestLog:
+def sending(*messages: Message | BaseException, **options: Any) -> ASGIApp:
     """Return an application that sends these messages, and raises what is among them."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,7 +40,7 @@ def sending(*messages: Message | BaseException, **options: Any) -> RequestLog:
                 raise message
             await send(message)
 
-    return RequestLog(app, **options)
+    return logged(app, **options)
 
 
 def body(content: bytes, *, more: bool = False) -> Message:
@@ -51,9 +52,9 @@ class Failure(Exception):
     """What endpoints raise here."""
 
 
-def failing(**options: Any) -> Service:
+def failing(**options: Any) -> FastAPI:
     """Return an application whose only endpoint raises."""
-    app = Service(**options)
+    app = make_app(**options)
 
     @app.get("/")
     async def fail() -> None:
@@ -80,7 +81,7 @@ async def pass_on(request: Request, call_next: RequestResponseEndpoint) -> Respo
     return await call_next(request)
 
 
-def with_handler(*, fails: bool = False) -> Service:
+def with_handler(*, fails: bool = False) -> FastAPI:
     """Return a failing application with a handler of all exceptions."""
     app = failing()
 
@@ -93,19 +94,19 @@ def with_handler(*, fails: bool = False) -> Service:
     return app
 
 
-def with_middleware(middleware: Any, **options: Any) -> Service:
+def with_middleware(middleware: Any, **options: Any) -> FastAPI:
     app = failing()
     app.add_middleware(middleware, **options)
     return app
 
 
-def mounted(inner: FastAPI) -> Service:
-    app = Service()
+def mounted(inner: FastAPI) -> FastAPI:
+    app = make_app()
     app.mount("/", inner)
     return app
 
 
-def plain(inner: Service) -> FastAPI:
+def plain(inner: FastAPI) -> FastAPI:
     """Return the same routes in an application of FastAPI's own class."""
     app = FastAPI()
     app.include_router(inner.router)
@@ -128,7 +129,7 @@ def plain(inner: Service) -> FastAPI:
     ids=["plain", "debug", "handler", "failing handler", "middleware", "gzip", "base middleware"]
     + ["mounted", "mounted service"],
 )
-async def test_a_failure_is_one_line(make: Callable[[], Service], log: Log) -> None:
+async def test_a_failure_is_one_line(make: Callable[[], FastAPI], log: Log) -> None:
     """However the application answers for it: the line has the exception, the client the id."""
     async with connect(make()) as client:
         response = await client.get("/")
@@ -234,7 +235,7 @@ async def test_what_comes_before_the_head_is_not_held_back(log: Log) -> None:
 async def test_a_file_that_the_server_reads_is_a_body(log: Log) -> None:
     """Servers such as Granian send files by themselves; the line has their size."""
     scope = http(extensions={"http.response.pathsend": {}})
-    server = await call(RequestLog(FileResponse(__file__)), scope)
+    server = await call(logged(FileResponse(__file__)), scope)
     line = request_line(log())
     assert server.headers["x-request-id"] == line["request_id"]
     assert server.sent[-1]["path"] == __file__
@@ -267,8 +268,8 @@ async def test_a_given_id_counts_once(log: Log) -> None:
     assert server.headers["x-request-id"] not in {"one", "two"}
 
 
-def with_background(*, handled: bool) -> Service:
-    app = Service()
+def with_background(*, handled: bool) -> FastAPI:
+    app = make_app()
 
     async def fail() -> None:
         raise Failure("too late")
@@ -288,8 +289,8 @@ def with_background(*, handled: bool) -> Service:
     return app
 
 
-def with_teardown() -> Service:
-    app = Service()
+def with_teardown() -> FastAPI:
+    app = make_app()
 
     async def dependency() -> AsyncIterator[None]:
         yield
@@ -301,8 +302,8 @@ def with_teardown() -> Service:
     return app
 
 
-def with_sync_teardown() -> Service:
-    app = Service()
+def with_sync_teardown() -> FastAPI:
+    app = make_app()
 
     def dependency() -> Iterator[None]:
         yield
@@ -326,7 +327,7 @@ def with_sync_teardown() -> Service:
 )
 @pytest.mark.parametrize("middleware", [False, True])
 async def test_a_failure_after_the_response_has_a_line_of_its_own(
-    make: Callable[[], Service], status: int, middleware: bool, log: Log
+    make: Callable[[], FastAPI], status: int, middleware: bool, log: Log
 ) -> None:
     """It changes neither the response nor the request line, and has the id."""
     app = make()
@@ -346,7 +347,7 @@ async def test_a_failure_after_the_response_has_a_line_of_its_own(
 
 async def test_background_tasks_do_not_count(log: Log) -> None:
     """The response has ended before they begin, and so has its time."""
-    app = Service()
+    app = make_app()
 
     @app.get("/")
     async def endpoint(tasks: BackgroundTasks) -> None:
@@ -381,7 +382,7 @@ async def test_a_request_that_is_cancelled_twice_has_its_line(log: Log) -> None:
         await asyncio.Event().wait()
 
     server = Stuck()
-    task = asyncio.create_task(RequestLog(wait)(http(), server.receive, server.send))
+    task = asyncio.create_task(logged(wait)(http(), server.receive, server.send))
     for _ in range(2):
         await asyncio.sleep(0.01)
         task.cancel()
@@ -398,7 +399,7 @@ def test_a_request_that_is_dropped_has_its_line(log: Log) -> None:
         await asyncio.sleep(0)
 
     server = Server()
-    running = RequestLog(wait)(http(), server.receive, server.send)
+    running = logged(wait)(http(), server.receive, server.send)
     running.send(None)
     running.close()
     assert "GeneratorExit" in request_line(log())["exception"]
@@ -409,7 +410,7 @@ async def test_a_client_that_leaves_is_no_error_of_the_service(
     error: Exception | None, log: Log
 ) -> None:
     """Who waits for a body that does not come hears of it; a failure stays a failure."""
-    app = Service()
+    app = make_app()
 
     @app.post("/")
     async def endpoint(request: Request) -> None:
@@ -429,7 +430,7 @@ async def test_a_client_that_leaves_is_no_error_of_the_service(
 
 async def test_a_client_that_leaves_while_fastapi_reads(log: Log) -> None:
     """The 400 that FastAPI then has in mind reaches nobody, and is not told."""
-    app = Service()
+    app = make_app()
 
     @app.post("/")
     async def endpoint(values: dict[str, int]) -> None: ...
@@ -461,7 +462,7 @@ async def test_an_oserror_of_the_application_is_its_own(log: Log) -> None:
         await receive()
         raise ConnectionRefusedError("database")
 
-    await call(RequestLog(app), http(), DISCONNECT)
+    await call(logged(app), http(), DISCONNECT)
     line = request_line(log())
     assert (line["message"], line["disconnected"]) == ("unhandled exception", True)
 
@@ -476,7 +477,7 @@ async def test_a_stream_that_does_not_listen_ends(log: Log) -> None:
         while True:
             await send(body(b"67890", more=True))
 
-    await call(RequestLog(endless), http(), DISCONNECT)
+    await call(logged(endless), http(), DISCONNECT)
     line = request_line(log())
     assert (line["message"], line["disconnected"]) == ("log request", True)
     assert (line["status_code"], line["response_length"]) == (200, 5)
@@ -490,7 +491,7 @@ async def test_the_end_of_an_exchange_is_no_disconnect(log: Log) -> None:
         await send(END)
         await receive()
 
-    await call(RequestLog(app), http(), DISCONNECT)
+    await call(logged(app), http(), DISCONNECT)
     assert "disconnected" not in request_line(log())
 
 
@@ -532,7 +533,7 @@ async def test_a_server_may_know_little(log: Log) -> None:
 @pytest.mark.parametrize("path", ["/hello", "/api/hello"])
 async def test_a_prefix_is_part_of_the_path(path: str, log: Log) -> None:
     """Whether a proxy has taken it away or not: the log and links have what the client asked for."""
-    app = Service()
+    app = make_app()
 
     @app.get("/hello")
     async def hello(request: Request) -> str:
@@ -552,7 +553,7 @@ async def test_a_prefix_needs_no_raw_path(log: Log) -> None:
 
 async def test_fields_can_be_bound_anywhere(log: Log) -> None:
     """In dependencies, sync and async, in endpoints and their threads; every later line has them."""
-    app = Service()
+    app = make_app()
 
     async def in_dependency() -> None:
         bind_request(dependency=1)
@@ -575,7 +576,7 @@ async def test_fields_can_be_bound_anywhere(log: Log) -> None:
 
 async def test_fields_can_be_bound_under_middleware(log: Log) -> None:
     """Starlette's own kind runs the endpoint in a task of its own."""
-    app = Service()
+    app = make_app()
     app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on)
 
     @app.get("/")
@@ -594,7 +595,7 @@ async def test_other_scopes_pass() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append(scope["type"])
 
-    await call(RequestLog(app), {"type": "lifespan"})
+    await call(logged(app), {"type": "lifespan"})
     assert seen == ["lifespan"]
 
 
@@ -637,7 +638,7 @@ async def test_elapsed_has_microseconds(log: Log) -> None:
         await send(START)
         await send(END)
 
-    await call(RequestLog(app), http())
+    await call(logged(app), http())
     elapsed = request_line(log())["elapsed"]
     assert elapsed == round(elapsed, 6)
 
@@ -651,5 +652,5 @@ async def test_the_version_of_http_is_optional(log: Log) -> None:
 
     scope = http()
     del scope["http_version"]
-    await call(RequestLog(app), scope)
+    await call(logged(app), scope)
     assert request_line(log())["protocol"] == "1.1"

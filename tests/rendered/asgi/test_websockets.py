@@ -1,19 +1,20 @@
-"""websocket_exchange.py, and what `hypercorn_repairs.py` does for WebSockets."""
+"""websocket_exchange.py, and what `hypercorn_websocket_streams.py` does for WebSockets."""
 
 import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from checks.asgi import Server, call, given_up, websocket
+from checks.apps import logged, make_app
+from checks.asgi_calls import Server, call, given_up, websocket
 from checks.served import Service as Served
 from checks.served import serve
 from fastapi import Depends, HTTPException, WebSocket, WebSocketDisconnect
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from my_service.middleware import RequestLog, Service, in_progress
+from my_service._internal.asgi.exchange import in_flight
 from tests.conftest import Log
 
 CONNECT = {"type": "websocket.connect"}
@@ -125,7 +126,7 @@ def test_a_handshake_that_is_refused(
     assert ("exception" in line) is (status == 500)
 
 
-def sending(*messages: Message | BaseException) -> RequestLog:
+def sending(*messages: Message | BaseException) -> ASGIApp:
     """Return an application that sends these messages, and raises what is among them."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,13 +135,13 @@ def sending(*messages: Message | BaseException) -> RequestLog:
                 raise message
             await send(message)
 
-    return RequestLog(app)
+    return logged(app)
 
 
 def websocket_line(log: Log) -> dict[str, Any]:
     """Return the only line; nothing may be in progress behind it."""
     [line] = log("log websocket")
-    assert not in_progress
+    assert not in_flight
     return line
 
 
@@ -179,7 +180,7 @@ async def test_a_server_that_knows_only_one_refusal(
 @pytest.mark.parametrize("code", [1001, None])
 async def test_a_disconnect_that_nobody_catches(code: int | None, log: Log) -> None:
     """It is how an endpoint usually ends; where the server names no code, that is told."""
-    app = Service()
+    app = make_app()
 
     @app.websocket("/")
     async def endpoint(websocket: WebSocket) -> None:
@@ -205,7 +206,7 @@ async def test_a_client_that_does_not_wait_for_the_handshake(log: Log) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
 
-    await call(RequestLog(app), websocket(), {"type": "websocket.disconnect", "code": 1006})
+    await call(logged(app), websocket(), {"type": "websocket.disconnect", "code": 1006})
     line = websocket_line(log)
     assert (line["level"], line["status_code"], line["close_code"]) == ("INFO", 499, 1006)
 
@@ -277,7 +278,7 @@ def test_a_connection_that_is_dropped(log: Log) -> None:
         await asyncio.sleep(0)
 
     server = Server()
-    running = RequestLog(wait)(websocket(), server.receive, server.send)
+    running = logged(wait)(websocket(), server.receive, server.send)
     running.send(None)
     running.close()
     assert "GeneratorExit" in websocket_line(log)["exception"]
@@ -285,7 +286,7 @@ def test_a_connection_that_is_dropped(log: Log) -> None:
 
 async def test_the_own_headers_of_a_denial_stay(log: Log) -> None:
     """A response to the handshake is the application's, with the id."""
-    app = Service()
+    app = make_app()
 
     def refuse() -> None:
         raise HTTPException(401, headers={"www-authenticate": "Bearer"})

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from checks.served import serve
 
-from my_service import capture as capture_module
-from my_service.capture import InterceptHandler, capture, log_lost
-from my_service.context import RequestContext, current_request
+from my_service._internal.context import RequestContext, current_request
+from my_service._internal.log import capture as capture_module
+from my_service._internal.log.capture import InterceptHandler, capture, log_loop_error
 from tests.conftest import PROJECT, Log
 
 
@@ -55,7 +55,7 @@ async def test_what_is_lost_keeps_its_own_id_or_none(log: Log) -> None:
     async def fail() -> None:
         raise ValueError("lost")
 
-    asyncio.get_running_loop().set_exception_handler(log_lost)
+    asyncio.get_running_loop().set_exception_handler(log_loop_error)
     context = Context()
     context.run(current_request.set, RequestContext("its-own"))
     task = asyncio.get_running_loop().create_task(fail(), context=context)
@@ -75,7 +75,7 @@ async def test_a_callback_that_fails(log: Log) -> None:
     def fail() -> None:
         raise ValueError("lost")
 
-    asyncio.get_running_loop().set_exception_handler(log_lost)
+    asyncio.get_running_loop().set_exception_handler(log_loop_error)
     asyncio.get_running_loop().call_soon(fail)
     await asyncio.sleep(0.01)
     [line] = [line for line in log() if line["level"] == "ERROR"]
@@ -86,7 +86,7 @@ async def test_a_callback_that_fails(log: Log) -> None:
 def test_what_asyncio_tells_without_an_exception(log: Log) -> None:
     """There is no place in the code to name."""
     loop = asyncio.new_event_loop()
-    log_lost(loop, {"message": "something is odd"})
+    log_loop_error(loop, {"message": "something is odd"})
     loop.close()
     [line] = log("something is odd")
     assert line["level"] == "ERROR"
@@ -131,8 +131,8 @@ def test_an_exception_of_the_standard_library(log: Log) -> None:
 CONFIGURE = """
 import logging.config, sys
 from logging import StreamHandler, basicConfig, getLogger
-import my_service
-from my_service.capture import InterceptHandler
+import my_service._internal.begin
+from my_service._internal.log.capture import InterceptHandler
 
 def configure(name, stream="stderr", **more):
     handler = {"class": "logging.StreamHandler", "stream": f"ext://sys.{stream}"}

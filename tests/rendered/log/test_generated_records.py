@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from loguru import logger
 from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr
 
-from my_service.capture import InterceptHandler
-from my_service.lines import LINE_LIMIT
-from my_service.logging import RESERVED, bind_request
+from my_service._internal.log.capture import InterceptHandler
+from my_service._internal.log.fields import RESERVED
+from my_service._internal.log.lines import LINE_LIMIT
+from my_service.logging import bind_request
 
 
 class Raises:

@@ -1,4 +1,4 @@
-"""encoding.py"""
+"""jsonable.py"""
 
 import json
 import math
@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from my_service.encoding import plain, plain_errors
-from my_service.known_secrets import find_secrets
-from my_service.lines import LINE_LIMIT, dumps
-from my_service.scrubbing import scrub
-from my_service.texts import TEXT_LIMIT
+from my_service._internal.log.jsonable import to_jsonable, validation_errors
+from my_service._internal.log.known_secrets import find_secrets
+from my_service._internal.log.lines import LINE_LIMIT, dumps
+from my_service._internal.log.scrubbing import scrub
+from my_service._internal.log.texts import TEXT_LIMIT
 
 
 class Broken:
@@ -67,12 +67,12 @@ cycle.append(cycle)
 )
 def test_any_value_becomes_json(value: object, expected: object) -> None:
     """Nothing that is logged can break the line, and secrets are masked at any depth."""
-    assert plain(value) == expected
+    assert to_jsonable(value) == expected
 
 
 def test_what_is_too_long_is_cut_and_says_so() -> None:
     """A text has a limit of its own, and so has the whole line."""
-    assert "[1000 characters cut]" in plain("x" * (TEXT_LIMIT + 1000))
+    assert "[1000 characters cut]" in to_jsonable("x" * (TEXT_LIMIT + 1000))
     line = dumps({"n": 5} | {f"field{number}": "x" * 4000 for number in range(60)})
     assert len(line) <= LINE_LIMIT
     assert "cut" in json.loads(line)["field0"]
@@ -111,14 +111,14 @@ def test_the_text_of_an_object_is_without_its_secrets() -> None:
         def __repr__(self) -> str:
             return f"<{self.user} {self.password}>"
 
-    assert plain([Connection()]) == ["<ann ***>"]
+    assert to_jsonable([Connection()]) == ["<ann ***>"]
 
 
 def test_a_secret_is_masked_in_the_error_of_another_field() -> None:
     """A validator of the whole body may quote what only its input names as secret."""
     body = {"user": "ann", "password": "hunter2x"}
     message = "Value error, ann cannot have hunter2x"
-    [error] = plain_errors(
+    [error] = validation_errors(
         [{"type": "value_error", "loc": ("body",), "msg": message, "input": body}]
     )
     assert error["msg"] == "Value error, ann cannot have ***"
@@ -152,20 +152,20 @@ def test_large_secrets_are_searched_in_bounded_time() -> None:
 
 def test_a_walk_has_a_limit_of_characters() -> None:
     """Many long texts are not all masked to be thrown away later."""
-    shown = plain([f"{number} " + "a=1 " * 1_000 for number in range(100)])
+    shown = to_jsonable([f"{number} " + "a=1 " * 1_000 for number in range(100)])
     assert shown[0].startswith("0 a=1")
     assert shown[-1] == "<not shown: str>"
 
 
 def test_a_url_that_was_split() -> None:
     """The user and the password of `urlsplit` stand in a field of their own."""
-    assert plain(urlsplit("postgres://u:canary@h/db"))["netloc"] == "u:***@h"
+    assert to_jsonable(urlsplit("postgres://u:canary@h/db"))["netloc"] == "u:***@h"
 
 
 def test_errors_of_a_large_body_quote_nothing() -> None:
     """Where not all of a body was searched for secrets, its errors keep their type and place."""
     body = {"items": list(range(200)), "password": "hunter2x"}
-    [error] = plain_errors(
+    [error] = validation_errors(
         [{"type": "a", "loc": ("n",), "msg": "hunter2x", "input": body}], body=body
     )
     assert error == {"type": "a", "loc": ["n"]}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, parse_qsl, quote_plus
 
 import pytest
+from checks.apps import make_app
 from checks.planting import CANARY, NAMES, QUOTED_VALUES, objects, texts
 from fastapi import Request
 from loguru import logger
@@ -14,7 +15,6 @@ from pydantic import BaseModel, SecretStr
 
 from my_service.exception_handlers import add_exception_handlers
 from my_service.logging import bind_request
-from my_service.middleware import Service
 from tests.conftest import Log, connect
 
 Place = Callable[[object], None]
@@ -99,7 +99,7 @@ class Login(BaseModel):
     password: SecretStr | None = None
 
 
-app = Service()
+app = make_app()
 add_exception_handlers(app)
 
 

@@ -8,13 +8,13 @@ import pytest
 from checks.patterns import patterns, texts
 from loguru import logger
 
-from my_service.encoding import plain, plain_errors
-from my_service.known_secrets import find_secrets
-from my_service.lines import dumps
-from my_service.redaction import redact, redact_target
-from my_service.scrubbing import scrub
-from my_service.texts import clean, clean_target
-from my_service.tracebacks import format_exception
+from my_service._internal.log.jsonable import to_jsonable, validation_errors
+from my_service._internal.log.known_secrets import find_secrets
+from my_service._internal.log.lines import dumps
+from my_service._internal.log.redaction import redact, redact_target
+from my_service._internal.log.scrubbing import scrub
+from my_service._internal.log.texts import safe_target, safe_text
+from my_service._internal.log.tracebacks import format_exception
 
 SHORT, LONG = 500, 5_000
 
@@ -100,14 +100,14 @@ def locals_of(value: object) -> None:
 
 
 PLACES: dict[str, Callable[[Any], object]] = {
-    "plain": plain,
+    "to_jsonable": to_jsonable,
     "find_secrets": find_secrets,
     "keyword": lambda value: logger.info("x", value=value),
     "argument": lambda value: logger.info("{} {x}", value, x=value),
     "message": logger.info,
     "bound": lambda value: logger.bind(value=value).info("x"),
     "local": locals_of,
-    "errors": lambda value: plain_errors(
+    "errors": lambda value: validation_errors(
         [{"type": "missing", "loc": ("body", "a"), "msg": "x", "input": value}], body=value
     ),
 }
@@ -126,6 +126,6 @@ def test_bound(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("unit", ["&a=%41", "&password=x", "a b ", "é"])
 def test_fields_of_a_request_are_bounded(unit: str) -> None:
     """A path, a referer and a user agent of any length are cut before they are looked at."""
-    for function in (clean, clean_target):
+    for function in (safe_text, safe_target):
         small, large = unit * 10_000, unit * 1_000_000
         assert min(cost(function, large) / cost(function, small) for _ in range(3)) < 15

@@ -1,4 +1,4 @@
-"""safe_calls.py"""
+"""loguru_patch.py"""
 
 import logging
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ import pytest
 from loguru import logger
 from loguru._logger import Logger
 
-from my_service import logging as service_logging
-from my_service import safe_calls
-from my_service.capture import InterceptHandler
+from my_service._internal.log import loguru_patch
+from my_service._internal.log.capture import InterceptHandler
+from my_service.logging import init
 from tests.conftest import Log
 
 
@@ -38,8 +38,8 @@ def handler() -> Iterator[list[int]]:
 
 def test_loguru_still_has_the_method() -> None:
     """Every log call passes `Logger._log`: if this fails, Loguru has changed, and `install` must."""
-    assert Logger._log is safe_calls._log
-    names = safe_calls._loguru_log.__code__.co_varnames
+    assert Logger._log is loguru_patch._log
+    names = loguru_patch._loguru_log.__code__.co_varnames
     assert names[:7] == (
         "self", "level", "from_decorator", "options", "message", "args", "kwargs"
     )  # fmt: skip
@@ -95,7 +95,7 @@ def test_a_handler_that_raises_costs_no_line(log: Log) -> None:
 
 def test_nothing_is_written_outside_of_a_call() -> None:
     """A line that no call waits for is nobody's."""
-    safe_calls.mark_written()
+    loguru_patch.mark_written()
 
 
 class Connection:
@@ -161,7 +161,7 @@ def test_a_refused_call_without_our_handler() -> None:
         logger.log("NOTHING", "x")
     finally:
         logger.remove()
-        service_logging.init(level="DEBUG")
+        init(level="DEBUG")
     assert written == ["ValueError: Level 'NOTHING' does not exist"]
 
 

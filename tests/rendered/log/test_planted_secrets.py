@@ -10,16 +10,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from checks.apps import make_app
 from loguru import logger
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 from pydantic_settings import SettingsConfigDict
 
-from my_service import secret_names, texts
-from my_service.capture import _show_warning
-from my_service.config import EnvironmentSettings
+from my_service._internal.log import secret_names, texts
+from my_service._internal.log.capture import _show_warning
+from my_service._internal.settings.environment import EnvironmentSettings
 from my_service.exception_handlers import add_exception_handlers
 from my_service.logging import bind_request
-from my_service.middleware import Service
 from tests.conftest import Log, connect
 
 NAMES = [
@@ -298,7 +298,7 @@ class Body(BaseModel):
     inner: dict[str, int] = {}
 
 
-app = Service()
+app = make_app()
 add_exception_handlers(app)
 
 

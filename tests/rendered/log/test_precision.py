@@ -3,9 +3,9 @@
 import pytest
 from loguru import logger
 
-from my_service.redaction import redact
-from my_service.secret_names import is_secret
-from my_service.source_masking import mask_source
+from my_service._internal.log.redaction import redact
+from my_service._internal.log.secret_names import is_secret
+from my_service._internal.log.source_redaction import redact_source
 from tests.conftest import Log
 
 NAMES = """
@@ -196,4 +196,4 @@ def test_texts(text: str, log: Log) -> None:
 @pytest.mark.parametrize("source", SOURCES)
 def test_source(source: str) -> None:
     """Code that handles secrets without holding one is shown as it is."""
-    assert mask_source(source) == source
+    assert redact_source(source) == source

@@ -2,9 +2,9 @@
 
 import pytest
 
-from my_service import secret_names, texts
-from my_service.redaction import redact
-from my_service.scrubbing import scrub
+from my_service._internal.log import secret_names, texts
+from my_service._internal.log.redaction import redact
+from my_service._internal.log.scrubbing import scrub
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_names_of_redact(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     texts.add_secret_names(["oauth2", "iban"])
     try:
         assert secret_names.is_secret(name)
-        assert texts.clean(f"{name}=x") == f"{name}=***"
+        assert texts.safe_text(f"{name}=x") == f"{name}=***"
     finally:
         monkeypatch.undo()
         texts.add_secret_names([])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from my_service.stream import Stream
+from my_service._internal.log.stream import Stream
 from tests.conftest import PROJECT, Log
 
 SECONDS = 60

@@ -1,8 +1,8 @@
-"""source_masking.py"""
+"""source_redaction.py"""
 
 import pytest
 
-from my_service.source_masking import mask_source
+from my_service._internal.log.source_redaction import redact_source
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,10 @@ from my_service.source_masking import mask_source
 )
 def test_literals(source: str, masked: str) -> None:
     """What is written under a secret name is masked, and every line stays in its place."""
-    assert mask_source(source) == masked
-    assert mask_source(source).count("\n") == source.count("\n")
+    assert redact_source(source) == masked
+    assert redact_source(source).count("\n") == source.count("\n")
 
 
 def test_nothing() -> None:
     """No source is no source."""
-    assert mask_source("") == ""
+    assert redact_source("") == ""

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 from checks.served import SECONDS, serve
 
-from my_service import stream as stream_module
-from my_service.stream import BACKLOG_LIMIT, Stream
+from my_service._internal.log import stream as stream_module
+from my_service._internal.log.stream import BACKLOG_LIMIT, Stream
 
 LINE = b"x" * 9_999 + b"\n"  # more than a pipe takes at once
 

@@ -1,48 +1,28 @@
-"""development.py: what `make dev` starts ends with it."""
+"""terminal.py: colours in development, on a terminal."""
 
-import os
-import signal
+import io
+import json
+import re
 import sys
-import threading
-from pathlib import Path
 
 import pytest
-from checks.served import PLAIN, serve
+from loguru import logger
 
-from my_service.development import end_with_parent
-
-# Starts the service as watchfiles does, and waits to be killed.
-RELOADER = f"""
-import os, subprocess, sys
-os.environ["WATCHFILES_CHANGES"] = "[]"
-service = subprocess.Popen([sys.executable, *{PLAIN!r}])
-service.wait()
-"""
+from my_service.logging import init
 
 
-def test_it_waits_for_its_parent_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long as the parent is the same nothing happens; then it is SIGTERM, once."""
-    parents = [7, 7, 7, 1]
-    ended = threading.Event()
-    sent: list[tuple[int, int]] = []
-
-    def kill(process: int, number: int) -> None:
-        sent.append((process, number))
-        ended.set()
-
-    monkeypatch.setattr(os, "getppid", lambda: parents.pop(0))
-    monkeypatch.setattr(os, "kill", kill)
-    end_with_parent(interval=0)
-    assert ended.wait(10)
-    assert (sent, parents) == ([(os.getpid(), signal.SIGTERM)], [])
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there a parent is not replaced")
-@pytest.mark.parametrize("name", ["SIGHUP", "SIGKILL"])
-def test_a_reloader_that_dies_leaves_no_service(name: str, tmp_path: Path) -> None:
-    """The service stops in order and gives its port back, whatever ended the reloader."""
-    with serve(tmp_path, "-c", RELOADER) as service:
-        service.wait_for("started")
-        service.signal(getattr(signal, name))
-        assert service.wait() == -getattr(signal, name)
-        assert service.messages()[-2:] == ["stopping", "shutdown"]
+def test_colours_on_a_terminal_in_development(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same object, indented and coloured, and only there."""
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    init(pygments_style="monokai")
+    logger.info("hello\nworld", user="ann")
+    init(level="DEBUG")
+    logger.info("plain")
+    coloured, _, plain = terminal.getvalue().rpartition("}")[0].rpartition("\n")
+    assert "\x1b[" in coloured
+    text = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert json.loads(text)["user"] == "ann"
+    assert json.loads(text)["message"] == ["hello", "world"]
+    assert json.loads(f"{plain}}}")["message"] == "plain"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from checks.served import PLAIN, serve
 
-from my_service import early
-from my_service.timestamps import rfc3339
+from my_service._internal import early
+from my_service._internal.log.timestamps import rfc3339
 from tests.conftest import Log
 
 try:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from my_service import tracebacks
-from my_service.tracebacks import TEXT_LIMIT, format_exception
+from my_service._internal.log import tracebacks
+from my_service._internal.log.tracebacks import TEXT_LIMIT, format_exception
 
 
 def connect(password: str) -> None:

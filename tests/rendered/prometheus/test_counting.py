@@ -1,4 +1,4 @@
-"""metrics.py: what is counted of requests that are hostile, broken off, left or slow."""
+"""request_metrics.py: what is counted of requests that are hostile, broken off, left or slow."""
 
 import asyncio
 import random
@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import pytest
-from fastapi import BackgroundTasks, WebSocket
+from checks.apps import make_app
+from fastapi import BackgroundTasks, FastAPI, WebSocket
 from fastapi.responses import StreamingResponse
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
@@ -16,14 +17,14 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from starlette.types import Message
 
 from my_service import metrics
+from my_service._internal.prometheus.request_metrics import ID_LIMIT
 from my_service.main import app as service
-from my_service.metrics import ID_LIMIT, MetricsSettings
-from my_service.middleware import Service
+from my_service.metrics import MetricsSettings
 from tests.conftest import Log
 
-from .calls import request, sample, series, websocket
+from .samples import request, sample, series, websocket
 
-app = Service()
+app = make_app()
 begun: asyncio.Event
 gate: asyncio.Event
 
@@ -233,8 +234,11 @@ def test_a_service_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
     def version(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(metrics, "version", version)
-    assert metrics._version() == "unknown"
+    versions: list[str] = []
+    monkeypatch.setattr("my_service._internal.reports.version.version", version)
+    monkeypatch.setattr(metrics, "count_requests", lambda **told: versions.append(told["version"]))
+    metrics.add_metrics(FastAPI())
+    assert versions == ["unknown"]
 
 
 async def test_adding_metrics_twice_counts_once() -> None:

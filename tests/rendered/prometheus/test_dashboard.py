@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from checks.apps import make_app
 from fastapi import WebSocket
 from fastapi.responses import StreamingResponse
 from prometheus_client.parser import text_string_to_metric_families
@@ -16,10 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from my_service import metrics
 from my_service.main import app as service
 from my_service.metrics import MetricsSettings
-from my_service.middleware import Service
 from tests.conftest import Log
 
-from .calls import request, websocket
+from .samples import request, websocket
 
 FOLDER = Path(__file__).parents[2] / "monitoring"
 DASHBOARD = json.loads((FOLDER / "grafana/dashboards/service.json").read_text("utf-8"))
@@ -35,7 +35,7 @@ SELECTOR = re.compile(
 )
 MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)\s*(\"(?:[^\"\\]|\\.)*\")")
 
-app = Service()
+app = make_app()
 
 
 @app.get("/broken")

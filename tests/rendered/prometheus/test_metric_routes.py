@@ -14,9 +14,9 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message
 
-from my_service.route import route_template
+from my_service._internal.reports.route import route_template
 
-from .calls import scope
+from .samples import scope
 
 inner = APIRouter(prefix="/inner")
 

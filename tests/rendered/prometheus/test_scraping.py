@@ -1,4 +1,4 @@
-"""metrics_server.py: scrapers of every kind, and what the log tells of them."""
+"""scrape_server.py: scrapers of every kind, and what the log tells of them."""
 
 import gzip
 import logging
@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.registry import Collector
 
-from my_service.metrics_server import serve_metrics
+from my_service._internal.prometheus.scrape_server import serve_metrics
 from tests.conftest import Log
 
 # What the client of the tests logs is not the service's.
@@ -154,3 +154,15 @@ async def test_without_a_port_nothing_is_served() -> None:
     """That is what an empty port is for."""
     async with serve_metrics("127.0.0.1", None) as url:
         assert url == ""
+
+
+async def test_a_taken_port_stops_the_start(log: Log) -> None:
+    """One ERROR line names the port; without metrics a service would look healthy unseen."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            async with serve_metrics("127.0.0.1", port):
+                pass
+    [line] = log()
+    assert line["level"] == "ERROR"
+    assert f"port {port}" in line["message"]

@@ -8,12 +8,12 @@ import pytest
 import sentry_sdk
 from fastapi import FastAPI
 from loguru import logger
+from my_service._internal.log import loguru_patch
+from my_service._internal.sentry import flushing
+from my_service.logging import init
+from my_service.sentry import SentrySettings, add_sentry
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
-
-from my_service import logging as service_logging
-from my_service import safe_calls, sentry_reporting
-from my_service.sentry import SentrySettings, add_sentry
 
 Events = list[dict[str, Any]]
 DSN = "http://public@127.0.0.1:9/1"
@@ -42,9 +42,9 @@ Report = Callable[..., Recorder]
 @pytest.fixture(name="report")
 def report_fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[Report]:
     """Return a function that makes an application report, and gives the recorder of its events."""
-    monkeypatch.setattr(safe_calls, "listeners", [])
-    monkeypatch.setattr(sentry_reporting, "_seconds_left", sentry_reporting.FLUSH_SECONDS)
-    monkeypatch.setattr(sentry_reporting, "_stopped", False)
+    monkeypatch.setattr(loguru_patch, "listeners", [])
+    monkeypatch.setattr(flushing, "_seconds_left", flushing.FLUSH_SECONDS)
+    monkeypatch.setattr(flushing, "_has_stopped", False)
 
     def start(app: FastAPI | None = None, **settings: Any) -> Recorder:
         add_sentry(app or FastAPI(), SentrySettings(sentry_dsn=DSN, **settings))
@@ -56,4 +56,4 @@ def report_fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[Report]:
     sentry_sdk.get_global_scope().set_client(None)
     logger.remove()
     logger.configure(patcher=lambda _: None)
-    service_logging.init(level="DEBUG")
+    init(level="DEBUG")

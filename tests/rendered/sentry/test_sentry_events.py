@@ -1,25 +1,28 @@
-"""sentry.py and sentry_events.py: what an event holds, and what it never does."""
+"""events.py and exceptions.py: what an event holds, and what it never does."""
 
 import asyncio
 import base64
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
 from collections import namedtuple
+from pathlib import Path
 from typing import Annotated
 
 import pytest
 import sentry_sdk
+from checks.apps import make_app
+from checks.asgi_calls import call, websocket
 from checks.sentry.failing import router
 from checks.sentry.recording import DSN, Report, report_fixture  # noqa: F401
-from fastapi import Header, HTTPException, Request
+from fastapi import FastAPI, Header, HTTPException, Request, Response, WebSocket
 from loguru import logger
 from pydantic import BaseModel
 
 from my_service.logging import bind_request
-from my_service.middleware import Service
 from my_service.sentry import SentrySettings
 from tests.conftest import PROJECT, Log, connect
 
@@ -27,16 +30,16 @@ CANARY = "canary-7f3a"
 LIMIT = 50_000
 
 
-def make_app() -> Service:
+def failing_app() -> FastAPI:
     """Return an application that fails."""
-    app = Service()
+    app = make_app()
     app.include_router(router)
     return app
 
 
 async def test_lines_of_32_requests_do_not_mix(report: Report) -> None:
     """An event shows the earlier lines of its own request, and none of another."""
-    app = Service()
+    app = make_app()
     recorder = report(app)
 
     @app.get("/{number}")
@@ -66,7 +69,7 @@ async def test_lines_of_32_requests_do_not_mix(report: Report) -> None:
 
 async def test_a_background_task_shows_its_request(report: Report) -> None:
     """The request line is among the earlier lines, without what tells of a person."""
-    recorder = report(app := make_app())
+    recorder = report(app := failing_app())
     async with connect(app) as client:
         await client.get("/shop/background/7")
     [event] = recorder.events
@@ -77,7 +80,7 @@ async def test_a_background_task_shows_its_request(report: Report) -> None:
 
 async def test_frames(report: Report) -> None:
     """The user's frames have their source; the last one, of a library, only its place."""
-    app = Service()
+    app = make_app()
     recorder = report(app)
 
     @app.get("/")
@@ -157,7 +160,7 @@ def test_messages_group(message: str, template: str, report: Report) -> None:
 
 async def test_the_same_failure_groups(report: Report) -> None:
     """Two failures of a kind differ in nothing that events are grouped by."""
-    recorder = report(app := make_app())
+    recorder = report(app := failing_app())
     for name in ("async", "answered"):
         async with connect(app) as client:
             for number in (1, 2):
@@ -169,6 +172,30 @@ async def test_the_same_failure_groups(report: Report) -> None:
             e["value"] for e in second.get("exception", {}).get("values", [])
         ]
     assert first["logentry"] == {"message": "GET /shop/answered/{number} answered 500"}
+
+
+async def test_a_status_of_somebody_elses_is_no_request_line(report: Report) -> None:
+    """Only the line of an answered request is named after its route; other messages stay."""
+    app = make_app()
+    recorder = report(app)
+
+    @app.get("/")
+    async def fail() -> None:
+        logger.error("payment failed", method="GET", status_code=502)
+        raise LookupError
+
+    @app.websocket("/refused")
+    async def refuse(websocket: WebSocket) -> None:
+        await websocket.send_denial_response(Response(status_code=503))
+
+    async with connect(app) as client:
+        await client.get("/")
+    await call(app, websocket("/refused"), {"type": "websocket.connect"})
+    assert [event["logentry"]["message"] for event in recorder.events] == [
+        "payment failed",
+        "unhandled exception",
+        "log websocket",
+    ]
 
 
 # --- Secrets and persons
@@ -207,7 +234,7 @@ def tell_the_sdk() -> None:
 @pytest.mark.parametrize("traces", [0, 1], ids=["", "traces"])
 async def test_no_secret_is_sent(traces: float, report: Report) -> None:
     """Wherever a secret is, also where user code hands it to the SDK, it is in no envelope."""
-    app = Service()
+    app = make_app()
     recorder = report(app, sentry_traces_sample_rate=traces)
 
     @app.post("/fail")
@@ -239,7 +266,7 @@ async def test_no_secret_is_sent(traces: float, report: Report) -> None:
 
 async def test_nothing_personal_is_sent(report: Report) -> None:
     """Neither address nor headers, body, query or the machine's name."""
-    app = Service()
+    app = make_app()
     recorder = report(app)
 
     @app.post("/fail/{number}")
@@ -272,7 +299,7 @@ def recurse(text: str, number: int) -> None:
 @pytest.mark.parametrize("text", ["x" * 10_000, "ж" * 10_000, '😀\\"\x00\ud800' * 2_000])
 async def test_size(text: str, report: Report) -> None:
     """Whatever a failure has around it, its event is under 50 kB and tells the failure."""
-    app = Service()
+    app = make_app()
     recorder = report(app)
 
     @app.get("/")
@@ -314,11 +341,11 @@ def test_size_of_what_the_sdk_is_told(report: Report) -> None:
 
 
 def test_variables_are_documented() -> None:
-    """sample.env and the table of the README name what is read."""
+    """sample.env and the table of docs/variables.md name what is read."""
     names = {name.upper() for name in SentrySettings.model_fields}
     for file, pattern in (
         ("sample.env", r"^#(SENTRY_\w+)="),
-        ("README.md", r"^\| `(SENTRY_\w+)` \|"),
+        ("docs/variables.md", r"^\| `(SENTRY_\w+)` \|"),
     ):
         text = (PROJECT / file).read_text("utf-8")
         assert set(re.findall(pattern, text, re.MULTILINE)) == names
@@ -336,7 +363,7 @@ def test_release_where_the_project_is_not_installed(
     report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is none, and that stops nothing."""
-    monkeypatch.setattr("my_service.sentry.version", raise_not_found)
+    monkeypatch.setattr("my_service._internal.reports.version.version", raise_not_found)
     recorder = report()
     logger.error("failed")
     assert "release" not in recorder.events[0]
@@ -415,3 +442,28 @@ def test_metrics_and_logs_of_the_sdk_are_masked(report: Report) -> None:
     sent = b"".join(recorder.sent)
     assert b"logins" in sent
     assert CANARY.encode() not in sent
+
+
+def test_a_malformed_dsn_stops_the_start(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says so, without the key."""
+    monkeypatch.setenv("SENTRY_DSN", f"https://{CANARY}@sentry.example.com/project")
+    with pytest.raises(SystemExit):
+        SentrySettings.load()
+    [line] = log()
+    assert "SENTRY_DSN is ***; it must be a DSN" in line["message"]
+    assert CANARY not in json.dumps(line)
+
+
+def test_the_service_reports(tmp_path: Path) -> None:
+    """With a DSN in its environment the service itself starts the SDK."""
+    program = "import my_service.main, sentry_sdk; print(sentry_sdk.is_initialized())"
+    for dsn, expected in (("", "False"), ("http://public@127.0.0.1:9/1", "True")):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env=os.environ | {"SENTRY_DSN": dsn, "PYTHONPATH": str(PROJECT)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == expected

@@ -1,4 +1,4 @@
-"""sentry_reporting.py: one event for each failure, whatever is around it."""
+"""reporting.py: one event for each failure, whatever is around it."""
 
 import logging
 import sys
@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 import sentry_sdk
+from checks.apps import make_app
 from checks.sentry.failing import FAILURES, NO_FAILURES, fail, router
 from checks.sentry.recording import DSN, Report, report_fixture  # noqa: F401
 from fastapi import FastAPI
 from loguru import logger
+from my_service import resources
+from my_service._internal.sentry import before_send, flushing, reporting
+from my_service.logging import init
 
-from my_service import logging as service_logging
-from my_service import resources, sentry_reporting
-from my_service.middleware import Service
 from tests.conftest import connect
 
 Step = Callable[[], Any]
@@ -36,21 +37,21 @@ def other_handlers() -> None:
 # What user code may do before the service reports to Sentry, and after.
 AROUND: dict[str, tuple[Step, Step]] = {
     "as-it-is": (nothing, nothing),
-    "log-set-up-again": (nothing, service_logging.init),
+    "log-set-up-again": (nothing, init),
     "other-handlers-later": (nothing, other_handlers),
     "other-handlers-before": (other_handlers, nothing),
     "sdk-before": (lambda: sentry_sdk.init(DSN, default_integrations=False), nothing),
 }
 
 
-def make_app(*, debug: bool = False) -> Service:
+def failing_app(*, debug: bool = False) -> FastAPI:
     """Return an application that fails."""
-    app = Service(debug=debug, lifespan=resources.lifespan)
+    app = make_app(debug=debug, lifespan=resources.lifespan)
     app.include_router(router)
     return app
 
 
-async def get(app: Service, path: str) -> None:
+async def get(app: FastAPI, path: str) -> None:
     """Ask for a path; a response that breaks off is an AssertionError of the client."""
     with suppress(AssertionError):
         async with resources.lifespan(app), connect(app) as client:
@@ -65,7 +66,7 @@ async def test_one_event(failure: str, around: str, debug: bool, report: Report)
     """A failure is one event that tells what and where, in whatever order things are set up."""
     before, after = AROUND[around]
     before()
-    app = make_app(debug=debug)
+    app = failing_app(debug=debug)
     recorder = report(app)
     after()
     await get(app, f"/shop/{failure}/7")
@@ -80,7 +81,7 @@ async def test_one_event(failure: str, around: str, debug: bool, report: Report)
 
 async def test_websocket(report: Report) -> None:
     """A WebSocket that fails is one event, under the name of its route."""
-    recorder = report(app := make_app())
+    recorder = report(app := failing_app())
 
     async def receive() -> dict[str, Any]:
         return {"type": "websocket.connect"}
@@ -97,7 +98,7 @@ async def test_websocket(report: Report) -> None:
 
 async def test_start_up(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     """A start that fails is one event."""
-    recorder = report(app := make_app())
+    recorder = report(app := failing_app())
     monkeypatch.setattr(resources, "startup", startup)
     with pytest.raises(RuntimeError):
         await lifespan(app)
@@ -125,14 +126,14 @@ async def lifespan(app: FastAPI) -> None:
 @pytest.mark.parametrize("path", NO_FAILURES)
 async def test_no_event(path: str, report: Report) -> None:
     """What clients do wrong is not reported."""
-    recorder = report(app := make_app())
+    recorder = report(app := failing_app())
     await get(app, path)
     assert recorder.events == []
 
 
 async def test_set_up_twice(report: Report) -> None:
     """It is still one event, to where the last one says."""
-    app = make_app()
+    app = failing_app()
     report(app)
     recorder = report(app)
     await get(app, "/shop/async/7")
@@ -141,7 +142,7 @@ async def test_set_up_twice(report: Report) -> None:
 
 async def test_the_same_object_again(report: Report) -> None:
     """An exception that is raised in two requests is two failures."""
-    app = Service()
+    app = make_app()
     recorder = report(app)
     reused = ValueError("made once")
 
@@ -194,7 +195,7 @@ def test_what_cannot_be_reported(report: Report, monkeypatch: pytest.MonkeyPatch
     lines = []
     report()
     logger.add(lambda message: lines.append(message.record["message"]))
-    monkeypatch.setattr(sentry_reporting, "_logentry", lambda _: 1 / 0)
+    monkeypatch.setattr(reporting, "_event_message", lambda _: 1 / 0)
     logger.error("something")
     assert lines == ["something", "no event could be made"]
 
@@ -202,7 +203,7 @@ def test_what_cannot_be_reported(report: Report, monkeypatch: pytest.MonkeyPatch
 def test_what_cannot_be_completed(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is reported with the little that is known."""
     recorder = report()
-    monkeypatch.setattr(sentry_reporting, "complete", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(before_send, "complete", lambda *_, **__: 1 / 0)
     logger.error("something", password="hunter2")
     [event] = recorder.events
     assert event["logentry"] == {"message": "something"}
@@ -266,12 +267,12 @@ async def test_the_end_waits_a_second_in_all(
     report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often it is tried; what fails after the end is sent at once."""
-    app = Service(lifespan=resources.lifespan)
+    app = make_app(lifespan=resources.lifespan)
     recorder = report(app)
     times = iter([0.0, 0.25, 1.0, 2.5, 3.0, 3.0])
-    monkeypatch.setattr(sentry_reporting, "monotonic", lambda: next(times))
+    monkeypatch.setattr(flushing, "monotonic", lambda: next(times))
     await lifespan(app)
     logger.error("too late")
-    sentry_reporting.flush()
+    flushing.flush()
     assert recorder.timeouts == [1.0, 0.75, 0.0]
     assert len(recorder.events) == 1

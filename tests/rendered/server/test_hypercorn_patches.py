@@ -1,4 +1,4 @@
-"""hypercorn_repairs.py: what would go wrong on connections without it; WebSockets have a file of theirs."""
+"""hypercorn_patches.py: what would go wrong on connections without it; WebSockets have a file of theirs."""
 
 import socket
 import time
@@ -96,7 +96,7 @@ def test_a_client_that_leaves_a_request_behind(
 
 FAILURES = {
     "connection": """
-from my_service.hypercorn_repairs import Http2Connection
+from my_service._internal.server.hypercorn_http2 import Http2Connection
 async def fail(self, event):
     raise ValueError("broken server")
 Http2Connection._receive = fail
@@ -110,6 +110,7 @@ def fail(config, request):
 http_stream.valid_server_name = fail
 """,
 }
+FIRST = "import my_service._internal.early"
 SERVE = """
 import runpy, checks.endpoints
 runpy.run_module("my_service", run_name="__main__")
@@ -119,7 +120,7 @@ runpy.run_module("my_service", run_name="__main__")
 @pytest.mark.parametrize("failure", FAILURES)
 def test_a_connection_that_fails(failure: str, tmp_path: Path) -> None:
     """All its requests hear that they have no client; one line says why, and the stop is no other."""
-    with serve(tmp_path, "-c", FAILURES[failure] + SERVE) as service:
+    with serve(tmp_path, "-c", FIRST + FAILURES[failure] + SERVE) as service:
         client = Http2Client(service)
         with client.socket as connection:
             silent = [client.ask(b"/stream/silent") for _ in range(3)]

@@ -1,4 +1,4 @@
-"""hypercorn_streams.py: streams of HTTP/2 at their own pace, and how WebSockets end."""
+"""hypercorn_inbox.py and the two hypercorn_…_streams.py: streams of HTTP/2 at their own pace, and how WebSockets end."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from checks.served import Service, read_all, reset, serve
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset
 
-from my_service.hypercorn_streams import _make_room
+from my_service._internal.server.hypercorn_inbox import discard_unread
 
 
 @pytest.fixture(scope="module")
@@ -197,8 +197,8 @@ async def test_there_is_room_for_the_end_and_for_what_is_on_its_way() -> None:
     queue: asyncio.Queue[int] = asyncio.Queue(10)
     for number in range(9):
         queue.put_nowait(number)
-    _make_room(queue.put)
+    discard_unread(queue.put)
     assert queue.empty()
     queue.put_nowait(0)
-    _make_room(queue.put)
+    discard_unread(queue.put)
     assert queue.qsize() == 1

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-PRINT_MODULES = "import sys, my_service.main, my_service.server; print(*sys.modules)"
+PRINT_MODULES = (
+    "import sys, my_service.main, my_service._internal.server.hypercorn_server; print(*sys.modules)"
+)
 
 
 def modules(**variables: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""How the port is given up: listener.py and stop.py lose no request of a client that may send one."""
+"""How the port is given up: listener.py and shutdown.py lose no request of a client that may send one."""
 
 import asyncio
 import errno
@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from checks.served import Service, serve
 
-from my_service import listener as listener_module
-from my_service.capture import log_lost
-from my_service.listener import Listener, Port, PortError
+from my_service._internal.log.capture import log_loop_error
+from my_service._internal.server import listener as listener_module
+from my_service._internal.server.listener import Listener, Port, PortError
 from tests.conftest import Log
 
 
@@ -145,7 +145,7 @@ async def test_a_shortage_that_is_over_is_counted(
     monkeypatch.setattr(listener_module, "CALM", 0.3)
     monkeypatch.setattr(listener_module, "_RETRY", 0)
     monkeypatch.setattr(Port, "_accept", failing(errno.EMFILE), raising=False)
-    asyncio.get_running_loop().set_exception_handler(log_lost)
+    asyncio.get_running_loop().set_exception_handler(log_loop_error)
     with Port() as port:
         for _ in range(3):
             with pytest.raises(PortError):
@@ -185,7 +185,7 @@ async def test_another_failure_is_asyncios(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_a_late_attempt_is_not_logged(log: Log) -> None:
     """The port may be closed when asyncio would try again."""
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(log_lost)
+    loop.set_exception_handler(log_loop_error)
     port = Port()
     port.close()
     loop.call_soon(lambda: loop.add_reader(port, print))

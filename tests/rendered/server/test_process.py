@@ -20,7 +20,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 import my_service
-from my_service import early, server
+from my_service._internal import early
+from my_service._internal.server import hypercorn_server
 from tests.conftest import Log
 
 PACKAGE = Path(my_service.__file__).parent
@@ -35,7 +36,8 @@ time.sleep(60)
 
 def program(code: str) -> tuple[str, str]:
     """Return the arguments by which Python serves after it has run this code."""
-    return "-c", f"{code}\nimport runpy; runpy.run_module('my_service', run_name='__main__')"
+    serving = "import runpy; runpy.run_module('my_service', run_name='__main__')"
+    return "-c", f"import my_service._internal.early\n{code}\n{serving}"
 
 
 @contextmanager
@@ -374,7 +376,7 @@ def test_bad_variables(tmp_path: Path) -> None:
         ("main.py", "\nthis is no Python\n", "SyntaxError"),
         ("main.py", "\n1 / 0\n", "ZeroDivisionError"),
         ("logging.py", "\nimport not_installed\n", "not_installed"),
-        ("redaction.py", "\nthis is no Python\n", "SyntaxError"),
+        ("_internal/log/redaction.py", "\nthis is no Python\n", "SyntaxError"),
         ("main.py", "\nraise SystemExit('DATABASE_URL is missing')\n", "DATABASE_URL is missing"),
     ],
 )
@@ -465,7 +467,7 @@ def test_a_startup_that_does_not_end(tmp_path: Path) -> None:
         assert messages == ["shutdown limit passed", "startup failed", "shutdown"]
 
 
-@pytest.mark.parametrize("module", ["main.py", "redaction.py"])
+@pytest.mark.parametrize("module", ["main.py", "_internal/log/redaction.py"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_importing(module: str, number: int, tmp_path: Path) -> None:
     """There is nothing to stop yet: the process ends at once, without a word."""
@@ -554,7 +556,7 @@ def test_what_the_end_of_the_loop_cancels_is_not_lost(log: Log) -> None:
         LifespanFailureError("shutdown", ""),
         ValueError("lost"),
     ):
-        server._log_lost(loop, {"message": "unhandled", "exception": error})
+        hypercorn_server._log_lost(loop, {"message": "unhandled", "exception": error})
     loop.close()
     [line] = log("unhandled")
     assert "ValueError: lost" in line["exception"]

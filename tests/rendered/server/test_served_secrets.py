@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 
 LEAKING = (
     "-c",
-    "import runpy, checks.leaking; runpy.run_module('my_service', run_name='__main__')",
+    "import my_service._internal.early, runpy, checks.leaking; runpy.run_module('my_service', run_name='__main__')",
 )
 CANARY = "s3cr3t-canary-é&=%"
 ENCODED = quote(CANARY, safe="")

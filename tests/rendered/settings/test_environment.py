@@ -1,4 +1,4 @@
-"""environment.py and settings_errors.py: settings as users declare them, and what is wrong with them."""
+"""environment.py and errors.py: settings as users declare them, and what is wrong with them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,9 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from typing_extensions import TypedDict
 
-from my_service import environment
-from my_service.environment import EnvironmentSettings
-from my_service.logging import init
+from my_service._internal.settings.environment import EnvironmentSettings
 from tests.conftest import Log
 
 CANARY = "hunter2canary"
@@ -194,7 +192,7 @@ class Account:
     pin: SecretBytes
 
 
-class Entry(TypedDict):
+class LogEntry(TypedDict):
     """A secret of a dictionary."""
 
     name: int
@@ -211,7 +209,7 @@ class Secrets(EnvironmentSettings):
     login: Login | None = None
     logins: list[Login] = Field(default_factory=list)
     account: Account | None = None
-    entry: Entry | None = None
+    entry: LogEntry | None = None
     api_token: int = 1
 
     @field_validator("pin")
@@ -259,11 +257,12 @@ def test_sources_of_the_users_own(message: Message) -> None:
     assert message(Own) == "the vault is closed"
 
 
-def test_a_log_that_has_not_begun(message: Message, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_has_not_begun(tmp_path: Path) -> None:
     """It begins with this line."""
-    monkeypatch.setattr(environment, "is_set_up", lambda: False)
-    monkeypatch.setattr(environment, "init", lambda: init(level="DEBUG"))
-    assert message(Ours, PLAIN="x").startswith("PLAIN is 'x'")
+    with serve(tmp_path, "-c", "import my_service.config", PORT="x") as service:
+        assert service.wait() == 1
+        [line] = service.lines
+        assert line["message"].startswith("invalid settings: PORT is 'x'")
 
 
 def test_what_cannot_be_parsed_in_env(tmp_path: Path) -> None:
@@ -281,13 +280,12 @@ def test_a_warning_before_there_are_settings(tmp_path: Path) -> None:
     """pydantic warns of names of its own while the class of the settings is made."""
     code = """
 import warnings, sys
-sys.argv = ["-m"]
 class Finder:
     def find_spec(self, name, *_):
         if name == "my_service.config":
             warnings.warn("a name of pydantic's")
 sys.meta_path.insert(0, Finder())
-import my_service
+import my_service.main
 """
     with serve(tmp_path, "-c", code) as service:
         assert service.wait() == 0

@@ -1,4 +1,4 @@
-"""config.py, beside what a project's own tests say of it."""
+"""service.py, beside what a project's own tests say of it."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from my_service.config import LOG_FIELDS_LIMIT, Settings
+from my_service._internal.settings.service import LOG_FIELDS_LIMIT
+from my_service.config import Settings
 from my_service.logging import init
 from tests.conftest import Log
 
@@ -63,4 +64,4 @@ def test_long_constant_fields_leave_room(log: Log) -> None:
 def test_names_with_digits_can_be_redacted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many names of today's protocols have them."""
     monkeypatch.setenv("REDACT", name)
-    assert Settings.load().redact == tuple(name.split(","))
+    assert Settings().redact == tuple(name.split(","))

@@ -1,0 +1,67 @@
+"""The machinery, kept by Plinth.
+
+An update replaces it, so edit the modules above this folder instead. Nothing here imports them, and
+the packages build on each other in the order of this list.
+
+    begin                       importing it begins the log
+    context                     the request in progress
+    early                       signals and failing imports before the log begins, for `python -m`
+
+    log/                        from a record to a line
+        setup                   when the log begins, and with which settings
+        fields                  the fields of a line
+        sink                    where Loguru's records end up
+        lines                   fields to JSON, at most 16 kB
+        stream                  standard error; a stalled reader never blocks the service
+        terminal                colours, in development
+        loguru_patch            log calls that never raise
+        capture                 the standard library's logging, warnings, uncaught exceptions
+        timestamps              RFC 3339
+        jsonable                any value to JSON types, redacted and truncated
+        names, numbers          names and numbers that JSON can hold
+        texts                   texts that a line can hold: truncated, redacted, encodable
+        tracebacks              an exception to text
+        source_redaction        source lines of tracebacks
+        library_code            code of the service or of a library
+        secret_names            which names are secret
+        redaction               secrets in text by name, in URLs, private keys
+        named_secrets           values behind secret names
+        values_in_text          where a value in text ends
+        url_credentials         passwords in URLs
+        known_secrets           secrets that an object holds
+        scrubbing               known secrets in text
+
+    settings/                   settings from the environment and `.env`
+        environment             the base class of settings
+        errors                  what is wrong with an invalid setting
+        service                 the settings of every service
+
+    asgi/                       requests and WebSockets
+        request_log             the middleware around the application
+        stack                   middleware outside of everything in an application
+        exchange                what requests and WebSockets have in common
+        http_exchange           one request, measured to its last byte
+        websocket_exchange      one WebSocket connection
+        broken_responses        responses that break off inside of other middleware
+        request_fields          what a line says of a request
+        hooks                   called for every request
+        proxies                 the client behind trusted proxies
+        lifespan                start-up and shutdown in the log
+        readiness               whether requests can be taken
+
+    server/                     the server in this process
+        hypercorn_server        starts, serves, returns the exit code
+        shutdown                the graceful shutdown
+        in_flight               the tasks of requests in flight
+        listener                the port
+        application             imports the application
+        parent_watch            ends with `make dev`
+        settings                the settings that a server needs
+        hypercorn_patches       replaces classes of Hypercorn 0.18 by these:
+        hypercorn_connection    connections
+        hypercorn_http1         HTTP/1.1
+        hypercorn_http2         HTTP/2
+        hypercorn_http_streams  requests
+        hypercorn_websocket_streams
+        hypercorn_inbox         bodies on their way to the application
+"""

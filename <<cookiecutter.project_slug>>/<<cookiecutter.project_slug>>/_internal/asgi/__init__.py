@@ -1,0 +1,1 @@
+"""ASGI: the request log, trusted proxies, lifespan and readiness."""

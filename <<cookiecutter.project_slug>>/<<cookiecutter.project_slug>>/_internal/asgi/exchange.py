@@ -1,0 +1,96 @@
+"""Base class of requests and WebSockets: pass messages through, write one log line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..context import RequestContext, current_request
+from .hooks import hooks
+
+# Writes a log line, given its fields, an unhandled exception and whether the request is quiet.
+WriteLine = Callable[[dict[str, Any], BaseException | None, bool], None]
+
+CLIENT_CLOSED_REQUEST = 499  # as in nginx: the client left before the response
+
+# Exchanges without a log line yet. `abort` writes it when the process ends.
+in_flight: set[Exchange] = set()
+
+
+class Exchange:
+    """One request or WebSocket connection.
+
+    Args:
+        write_line: called once, at the end.
+    """
+
+    _line_is_written = False
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        context: RequestContext,
+        write_line: WriteLine,
+    ) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._context = context
+        self._write_line = write_line
+        self._start = perf_counter()
+
+    async def run(self, app: ASGIApp) -> None:
+        """Call `app` and log what it raises; re-raise only what is not an `Exception`."""
+        for hook in hooks:
+            hook.on_start(self._scope)
+        try:
+            await app(self._scope, self.receive, self.send)
+            await self._on_return()
+        except BaseException as error:
+            await self._on_error(error)
+            if not isinstance(error, Exception):
+                raise
+
+    def abort(self) -> None:
+        """Write the log line because the process ends."""
+        token = current_request.set(self._context)
+        self._end(self._abort_error())
+        current_request.reset(token)
+
+    async def receive(self) -> Message:
+        """Pass a message to the application."""
+        raise NotImplementedError
+
+    async def send(self, message: Message) -> None:
+        """Pass a message to the server."""
+        raise NotImplementedError
+
+    async def _on_return(self) -> None:
+        """End the exchange; raise RuntimeError if the application did not complete it."""
+        raise NotImplementedError
+
+    async def _on_error(self, error: BaseException) -> None:
+        raise NotImplementedError
+
+    def _abort_error(self) -> BaseException | None:
+        """Return the error to log if the process ends before the exchange."""
+        raise NotImplementedError
+
+    def _fields(self, error: BaseException | None) -> dict[str, Any]:
+        """Return the fields of the log line."""
+        raise NotImplementedError
+
+    def _end(self, error: BaseException | None = None) -> None:
+        """Call the hooks and write the log line, once."""
+        if self._line_is_written:
+            return
+        self._line_is_written = True
+        fields = self._fields(error)
+        for hook in hooks:
+            hook.on_end(self._scope, fields, error)
+        self._write_line(fields, error, self._context.quiet)

@@ -1,0 +1,1 @@
+"""Structured logging: records, redaction, tracebacks and the output stream."""

@@ -1,0 +1,118 @@
+"""The fields of a line: their reserved names, and how to build them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from .jsonable import to_jsonable
+from .names import key_text, unused_name
+from .numbers import JSON_INTEGERS
+from .secret_names import MASK, is_secret
+from .texts import Redacted, safe_text
+from .timestamps import rfc3339
+
+# The fields of every line. An argument with such a name gets an underscore appended.
+RESERVED = frozenset({"timestamp", "level", "message", "source", "request_id", "exception"})
+
+# The fields of the request log.
+REQUEST_FIELDS = frozenset(
+    {
+        "close_code",
+        "completed",
+        "disconnected",
+        "elapsed",
+        "method",
+        "path_with_query",
+        "protocol",
+        "referer",
+        "remote_ip",
+        "response_length",
+        "schema",
+        "status_code",
+        "user_agent",
+    }
+)
+
+constant_fields: dict[str, Any] = {}  # LOG_FIELDS, as JSON types
+
+
+class LogEntry(NamedTuple):
+    """The content of one line.
+
+    Attributes:
+        time: an aware datetime.
+        source: `file:function:line` of the caller.
+        arguments: the keyword arguments of the log call.
+    """
+
+    time: datetime
+    level: str
+    message: str
+    source: str
+    arguments: Mapping[str, object]
+
+
+LineFormat = Callable[[LogEntry], dict[str, Any]]
+
+
+def basic_fields(entry: LogEntry) -> dict[str, Any]:
+    """Return `timestamp`, `level`, `message` and `source`."""
+    return {
+        "timestamp": rfc3339(entry.time),
+        "level": entry.level,
+        "message": safe_text(entry.message),
+        "source": entry.source,
+    }
+
+
+def to_jsonable_field(name: str, value: object) -> Any:
+    """Return `value` as `to_jsonable` does, or `***` if `name` is secret."""
+    if value is None or is_secret(name):
+        return None if value is None else MASK
+    kind = type(value)
+    if kind is str:
+        return safe_text(value)  # type: ignore[arg-type]
+    if kind is Redacted:
+        return value
+    if kind is int and value in JSON_INTEGERS:
+        return value
+    return to_jsonable(value)
+
+
+def add_arguments(fields: dict[str, Any], arguments: Mapping[str, object]) -> None:
+    """Add keyword arguments as JSON types, redacted; never replace another field."""
+    for name, value in arguments.items():
+        if name in RESERVED or name in fields or name in constant_fields or not name.isascii():
+            name = unused_name(unreserved_name(name), fields | constant_fields)
+        fields[name] = to_jsonable_field(name, value)
+
+
+def add_bound_fields(fields: dict[str, Any], bound: Mapping[str, Any]) -> None:
+    """Add fields that are already JSON types; never replace another field."""
+    for name, value in bound.items():
+        fields[unused_name(name, fields | constant_fields)] = value
+
+
+def unreserved_name(name: str) -> str:
+    """Return `name` as valid JSON text, with an underscore appended if it is reserved."""
+    name = key_text(name)
+    return f"{name}_" if name in RESERVED else name
+
+
+def _without_request(entry: LogEntry) -> dict[str, Any]:
+    fields = basic_fields(entry)
+    add_arguments(fields, entry.arguments)
+    return fields | constant_fields
+
+
+# `logging.py` replaces it on import. Earlier lines have no request.
+to_fields: LineFormat = _without_request
+
+
+def line_format(function: LineFormat) -> LineFormat:
+    """Use `function` to build the fields of each line; a decorator."""
+    global to_fields
+    to_fields = function
+    return function

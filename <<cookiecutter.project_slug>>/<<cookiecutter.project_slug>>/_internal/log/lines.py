@@ -1,0 +1,58 @@
+"""Serialize fields as one line of JSON, truncated to `LINE_LIMIT` bytes with a note."""
+
+import re
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from .texts import truncate
+
+LINE_LIMIT = 16_000
+
+# Valid in JSON, but a terminal, a browser or a line-based tool interprets them: DEL, C1 controls,
+# separators, and marks that reorder or hide text.
+_UNSAFE = re.compile(
+    "[\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
+)
+
+
+def dumps(fields: dict[str, Any]) -> bytes:
+    """Return JSON types as one line of JSON with its line feed, at most `LINE_LIMIT` bytes."""
+    line = _dumps(fields)
+    for limit in (2_000, 500, 100):
+        if len(line) <= LINE_LIMIT:
+            return line
+        line = _dumps(_shrink(fields, limit))
+    return line if len(line) <= LINE_LIMIT else _dumps(_first_fields(fields))
+
+
+def _dumps(fields: dict[str, Any]) -> bytes:
+    line = orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    escaped = _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line.decode("utf-8"))
+    return escaped.encode("utf-8")
+
+
+def _shrink(value: Any, limit: int) -> Any:
+    """Return `value` with texts truncated to `limit` characters and shorter lists."""
+    if isinstance(value, str):
+        return truncate(value, limit)
+    if isinstance(value, list):
+        kept = [_shrink(item, limit) for item in value[: limit // 20]]
+        return [*kept, f"… {len(value) - len(kept)} more"] if len(value) > len(kept) else kept
+    if isinstance(value, dict):
+        return {truncate(key, limit): _shrink(item, limit) for key, item in value.items()}
+    return value
+
+
+def _first_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the first 24 fields, which include those of every line, with short values."""
+    few = {
+        truncate(name, 32): f"<cut: {type(value).__name__}>"
+        if isinstance(value, list | dict)
+        else _shrink(value, 32)
+        for name, value in islice(fields.items(), 24)
+    }
+    return few | {"…": f"{len(fields) - len(few)} more"}

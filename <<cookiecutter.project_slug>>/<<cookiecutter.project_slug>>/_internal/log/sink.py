@@ -1,0 +1,122 @@
+"""Write every record as one line of JSON to standard error."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from loguru import logger
+from loguru._logger import context as loguru_context
+
+from . import fields, loguru_patch
+from .fields import LogEntry
+from .lines import dumps
+from .stream import Stream
+from .texts import class_name
+from .tracebacks import format_exception
+
+if TYPE_CHECKING:
+    from loguru import Message, Record
+
+_handler_id = 0  # Loguru's default handler, which prints colours and local variables
+_pygments_style: str | None = None
+# The levels of the request log, to avoid Loguru's look-up.
+_LEVELS = {name: logger.level(name).no for name in ("DEBUG", "INFO", "ERROR")}
+
+
+def install(*, level: str, pygments_style: str | None) -> None:
+    """Make this module the destination of Loguru's records from `level` up.
+
+    Replace only our own handler: a library may have added another.
+    """
+    global _handler_id, _pygments_style
+    loguru_patch.patch_loguru()
+    with suppress(ValueError):
+        logger.remove(_handler_id)
+    _pygments_style = pygments_style
+    # The filter does all the work because it runs before Loguru takes its lock. Under that lock,
+    # a signal handler or a `__del__` that logs would lose its line.
+    _handler_id = logger.add(_ignore, level=level, format="", filter=_write_record, catch=False)
+
+
+def flush() -> None:
+    """Wait at most one second for a stalled reader of standard error."""
+    _stream.flush(1.0)
+
+
+def log_line(level: str, message: str, arguments: Mapping[str, object]) -> None:
+    """Write a line of the request log, without Loguru where possible.
+
+    Every request pays for this line, and Loguru's part takes longer than the rest of it. So Loguru
+    is used only where it makes a difference.
+    """
+    if loguru_patch.listeners or _is_customised():
+        logger.opt(depth=1).log(level, message, **arguments)
+    elif _LEVELS[level] >= logger._core.min_level:  # type: ignore[attr-defined]
+        caller = sys._getframe(1)
+        file = caller.f_code.co_filename.rpartition("/")[2]
+        source = f"{file}:{caller.f_code.co_name}:{caller.f_lineno}"
+        entry = LogEntry(datetime.now().astimezone(), level, message, source, arguments)
+        _write(dumps(fields.to_fields(entry)))
+
+
+def _is_customised() -> bool:
+    """Return whether Loguru is configured to change records or their destination."""
+    core = logger._core  # type: ignore[attr-defined]
+    return bool(
+        len(core.handlers) != 1
+        or _handler_id not in core.handlers
+        or core.patcher
+        or core.extra
+        or core.activation_list
+        or loguru_context.get()
+    )
+
+
+def _write_record(record: Record) -> bool:
+    """Write the line of `record`, store it in `record["json"]`, return False to skip the sink."""
+    source = f"{record['file'].name}:{record['function']}:{record['line']}"
+    level, message = record["level"].name, record["message"]
+    line_fields = fields.to_fields(
+        LogEntry(record["time"], level, message, source, record["extra"])
+    )
+    error = record["exception"].value if record["exception"] else None
+    if error is not None and issubclass(type(error), BaseException):
+        line_fields["exception"] = _exception_text(error)
+    line = dumps(line_fields)
+    cast(dict[str, Any], record)["json"] = line
+    _write(line)
+    loguru_patch.mark_written()
+    return False
+
+
+def _exception_text(error: BaseException) -> str:
+    try:
+        return format_exception(error)
+    except Exception:  # its attributes raise
+        return f"<unprintable {class_name(error)}>"
+
+
+def _ignore(message: Message) -> None:
+    """Do nothing: Loguru requires a sink."""
+
+
+def _write(line: bytes) -> None:
+    if _pygments_style and sys.stderr.isatty():
+        # Production never imports Pygments.
+        from .terminal import colored
+
+        line = colored(line, _pygments_style)
+    _stream.write(line)
+
+
+def _log_dropped(count: int) -> None:
+    logger.warning("log lines dropped: standard error was not read", dropped=count)
+
+
+_stream = Stream(on_dropped=_log_dropped)
+atexit.register(flush)

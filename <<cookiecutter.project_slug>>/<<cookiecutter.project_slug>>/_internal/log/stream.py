@@ -1,0 +1,171 @@
+"""Write log lines to standard error; a stalled reader never blocks the service.
+
+A line goes straight to the file descriptor while that accepts it. When the reader stalls, lines
+wait in a backlog of at most `BACKLOG_LIMIT` bytes, which a thread writes as soon as it can. Lines
+that do not fit are counted and dropped. When the reader is gone, lines are dropped.
+
+A signal handler or a `__del__` can log while its own thread is writing a line. So writing never
+waits for the lock: each line goes into a queue, which the holder of the lock empties.
+"""
+
+import os
+import select
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Lock, Thread
+
+BACKLOG_LIMIT = 4 * 1024 * 1024
+# Bytes that a writable pipe accepts without blocking (PIPE_BUF in pipe(7)).
+_CHUNK = 4_096
+_RETRY = 0.01  # seconds, if a writable descriptor accepts nothing
+
+
+class Stream:
+    """Write whole lines to the current `sys.stderr`.
+
+    Args:
+        on_dropped: called with the number of dropped lines when the reader reads again.
+    """
+
+    def __init__(self, on_dropped: Callable[[int], None]) -> None:
+        self._on_dropped = on_dropped
+        self._start_empty()
+        # A child process has neither the backlog's thread nor the one that holds the lock.
+        os.register_at_fork(after_in_child=self._start_empty)
+
+    def _start_empty(self) -> None:
+        self._lock = Lock()
+        self._new: deque[tuple[int, bytes]] = deque()
+        self._backlog: deque[bytes] = deque()
+        self._backlog_size = 0
+        self._dropped = 0
+        self._drain: Thread | None = None
+        self._poll = select.poll()
+        self._fd = -1
+
+    def write(self, line: bytes) -> None:
+        """Write `line` or queue it; never raise."""
+        stream = sys.stderr
+        try:
+            fd = stream.fileno()
+        except Exception:  # closed, None, or a replacement without a descriptor
+            fd = -1
+        if type(fd) is not int or fd < 0:
+            _write_text(stream, line)
+            return
+        self._new.append((fd, line))
+        self._process_queue()
+
+    def _process_queue(self) -> None:
+        """Write or keep new lines, unless the holder of the lock does so."""
+        while self._new and self._lock.acquire(blocking=False):
+            try:
+                while self._new:
+                    self._write_or_keep(*self._new.popleft())
+            finally:
+                self._lock.release()
+
+    def _write_or_keep(self, fd: int, line: bytes) -> None:
+        if not self._drain:
+            self._watch(fd)
+            self._write_backlog()  # first: it may make room for the line
+        self._keep(line)
+        if not self._drain:
+            self._write_backlog()
+
+    def _write_backlog(self) -> None:
+        """Write what the descriptor takes now; leave the rest to a thread."""
+        while self._backlog:
+            line = self._backlog.popleft()
+            self._backlog_size -= len(line)
+            rest = self._write_now(line)
+            if rest:
+                self._backlog.appendleft(rest)
+                self._backlog_size += len(rest)
+                self._start_drain()
+                return
+
+    def flush(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds until the backlog is written."""
+        drain = self._drain
+        if drain:
+            drain.join(timeout)
+
+    def _watch(self, fd: int) -> None:
+        if fd != self._fd:
+            poll = select.poll()
+            poll.register(fd, select.POLLOUT)
+            self._poll, self._fd = poll, fd
+
+    def _write_now(self, line: bytes) -> bytes:
+        """Write what the descriptor accepts without blocking; return the rest."""
+        rest = b""
+        while line and line is not rest and self._poll.poll(0):
+            line, rest = self._write_chunk(line), line
+        return line
+
+    def _write_chunk(self, line: bytes) -> bytes:
+        """Write the beginning of `line`; return the rest, or `line` itself if nothing is accepted.
+
+        When the reader is gone, the rest is empty.
+        """
+        try:
+            return line[os.write(self._fd, line[:_CHUNK]) :]
+        except BlockingIOError:
+            return line
+        except OSError:
+            return b""
+
+    def _keep(self, line: bytes) -> None:
+        if self._backlog_size + len(line) > BACKLOG_LIMIT:
+            self._dropped += 1
+        else:
+            self._backlog.append(line)
+            self._backlog_size += len(line)
+
+    def _start_drain(self) -> None:
+        self._drain = Thread(target=self._run, name="log-drain", daemon=True)
+        try:
+            self._drain.start()
+        except RuntimeError:  # the interpreter is shutting down, or there are too many threads
+            self._drain = None
+
+    def _run(self) -> None:
+        """Write the backlog and report dropped lines."""
+        while line := self._next():
+            while line:
+                self._poll.poll()
+                rest = self._write_chunk(line)
+                if rest is line:
+                    time.sleep(_RETRY)
+                line = rest
+
+    def _next(self) -> bytes | None:
+        self._report_dropped()
+        with self._lock:
+            line = self._backlog.popleft() if self._backlog else None
+            self._backlog_size -= len(line or b"")
+            if line is None:
+                self._drain = None
+        self._process_queue()
+        return line
+
+    def _report_dropped(self) -> None:
+        """Log the number of dropped lines once the backlog is at most half full."""
+        if self._dropped and self._backlog_size <= BACKLOG_LIMIT // 2:
+            with self._lock:
+                dropped, self._dropped = self._dropped, 0
+            self._process_queue()
+            with suppress(Exception):  # the thread continues, whatever a listener does
+                self._on_dropped(dropped)
+
+
+def _write_text(stream: object, line: bytes) -> None:
+    try:
+        stream.write(line.decode("utf-8"))  # type: ignore[attr-defined]
+        stream.flush()  # type: ignore[attr-defined]
+    except Exception:  # there is nowhere left to report it
+        pass

@@ -1,0 +1,52 @@
+"""Middleware that isolates and traces each request for Sentry."""
+
+import sentry_sdk
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..reports.route import UNMATCHED, route_template
+from .flushing import set_stopped
+
+
+class IsolationMiddleware:
+    """ASGI middleware that separates the SDK's data of each request from all others.
+
+    It also traces requests and notices when the service stops.
+    """
+
+    def __init__(self, app: ASGIApp, *, traces: bool) -> None:
+        self.app = app
+        self.traces = traces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+            return
+        with sentry_sdk.isolation_scope() as isolated:
+            isolated.set_new_propagation_context()
+            if self.traces and scope["type"] == "http":
+                await self._traced(scope, receive, send)
+            else:
+                await self.app(scope, receive, send)
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Do not continue a client's trace: any client could turn sampling on with it.
+        with sentry_sdk.start_transaction(op="http.server", name=UNMATCHED) as trace:
+
+            async def send_noted(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    trace.set_http_status(message["status"])
+                    trace.set_tag("request_id", dict(message["headers"])[b"x-request-id"].decode())
+                await send(message)
+
+            try:
+                await self.app(scope, receive, send_noted)
+            finally:
+                name = route_template(scope)
+                sentry_sdk.get_current_scope().set_transaction_name(name, source="route")
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        set_stopped(False)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            set_stopped(True)

@@ -1,0 +1,1 @@
+"""The Hypercorn server: start, serve, graceful shutdown."""

@@ -1,0 +1,34 @@
+"""Correct what Hypercorn 0.18 gets wrong when connections end.
+
+It has no settings for this, so `patch_hypercorn` replaces its classes where it looks them up.
+`pyproject.toml` pins the minor version: before raising it, check which patches are still needed.
+"""
+
+import hypercorn.asyncio.run
+import hypercorn.asyncio.tcp_server
+import hypercorn.protocol
+import hypercorn.protocol.h2
+import hypercorn.protocol.h11
+
+from .hypercorn_connection import Connection, ConnectionTasks
+from .hypercorn_http1 import Http1Connection
+from .hypercorn_http2 import Http2Connection
+from .hypercorn_http_streams import Http2Stream, HttpStream
+from .hypercorn_websocket_streams import Http2WebSocketStream, WebSocketStream
+
+_REPLACED = (
+    (hypercorn.asyncio.run, "TCPServer", Connection),
+    (hypercorn.asyncio.tcp_server, "TaskGroup", ConnectionTasks),
+    (hypercorn.protocol, "H11Protocol", Http1Connection),
+    (hypercorn.protocol, "H2Protocol", Http2Connection),
+    (hypercorn.protocol.h11, "HTTPStream", HttpStream),
+    (hypercorn.protocol.h2, "HTTPStream", Http2Stream),
+    (hypercorn.protocol.h2, "WSStream", Http2WebSocketStream),
+    (hypercorn.protocol.h11, "WSStream", WebSocketStream),
+)
+
+
+def patch_hypercorn() -> None:
+    """Make every Hypercorn server in this process use the classes above."""
+    for module, name, replacement in _REPLACED:
+        setattr(module, name, replacement)

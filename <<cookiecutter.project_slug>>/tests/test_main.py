@@ -1,0 +1,37 @@
+"""main.py, and the process that `python -m << cookiecutter.project_slug >>` starts."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+
+from .conftest import PROJECT
+
+
+def test_every_line_of_the_process_is_json(tmp_path: Path) -> None:
+    """From the first line to the last; SIGTERM ends the process with exit code 0."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "<< cookiecutter.project_slug >>"],
+        cwd=tmp_path,
+        env=os.environ | {"ENV": "production", "PORT": "0", "PYTHONPATH": str(PROJECT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    limit = threading.Timer(30, process.kill)
+    limit.start()
+    messages = []
+    with process:
+        for line in process.stderr or ():
+            messages.append(json.loads(line)["message"])
+            if address := re.search(r"unning on (http://127\S+)", messages[-1]):
+                httpx.get(f"{address[1]}/nowhere", trust_env=False)
+                process.terminate()
+    limit.cancel()
+    expected = ["started", "log request", "stopping", "shutdown"]
+    assert [message for message in messages if message in expected] == expected
+    assert process.returncode == 0

@@ -1,0 +1,104 @@
+"""A server of a few lines, for messages that a real one would not pass on or could not be made to."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from checks.apps import logged
+from starlette.types import ASGIApp, Message
+
+from my_service._internal.asgi.exchange import in_flight
+
+DISCONNECT = {"type": "http.disconnect"}
+START = {"type": "http.response.start", "status": 200, "headers": []}
+END = {"type": "http.response.body"}
+
+
+def http(path: str = "/", **changes: Any) -> dict[str, Any]:
+    """Return the scope of a GET, changed as a test needs it."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.1"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
+        "client": ("192.0.2.1", 1234),
+        "server": ("127.0.0.1", 8000),
+        "state": {},
+    } | changes
+
+
+def websocket(path: str = "/", **changes: Any) -> dict[str, Any]:
+    """Return the scope of a WebSocket on a server that can refuse it in its own words."""
+    return http(path) | {
+        "type": "websocket",
+        "scheme": "ws",
+        "subprotocols": [],
+        "extensions": {"websocket.http.response": {}},
+        **changes,
+    }
+
+
+class Server:
+    """One exchange: what the application gets, what it sent, and when the connection breaks.
+
+    Args:
+        received: what the client sends; after that it waits.
+        lost_at: the number of the message that finds nobody, 0 for the first.
+    """
+
+    def __init__(self, *received: Message, lost_at: int | None = None) -> None:
+        self.received = list(received)
+        self.sent: list[Message] = []
+        self.lost_at = lost_at
+
+    async def receive(self) -> Message:
+        while not self.received:
+            await asyncio.sleep(0.01)
+        return self.received.pop(0)
+
+    async def send(self, message: Message) -> None:
+        await asyncio.sleep(0)
+        if len(self.sent) == self.lost_at:
+            raise OSError("nobody there")
+        self.sent.append(message)
+
+    @property
+    def head(self) -> Message:
+        """The head of the response."""
+        [head] = [message for message in self.sent if message["type"].endswith("response.start")]
+        return head
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the response."""
+        return {name.decode(): value.decode() for name, value in self.head["headers"]}
+
+    @property
+    def body(self) -> bytes:
+        """What was sent of the body."""
+        return b"".join(message.get("body", b"") for message in self.sent)
+
+
+async def call(app: ASGIApp, scope: dict[str, Any], *received: Message) -> Server:
+    """Return what came of a call of `app`."""
+    server = Server(*received)
+    await app(scope, server.receive, server.send)
+    return server
+
+
+async def given_up(app: ASGIApp, scope: dict[str, Any]) -> None:
+    """Call `app`, give its exchange up as the end of a process does, and end it after all."""
+    server = Server()
+    task = asyncio.create_task(logged(app)(scope, server.receive, server.send))
+    await asyncio.sleep(0.01)
+    for exchange in in_flight:
+        exchange.abort()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -1,0 +1,124 @@
+"""Who imports a part of the package gets that part: only `begin` begins the log, and nothing more."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from checks.served import serve
+
+from tests.conftest import PROJECT
+
+
+def run_python(code: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process of its own and return what it printed."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(PROJECT), "COVERAGE_PROCESS_CONFIG": ""} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_a_part_needs_no_settings(tmp_path: Path) -> None:
+    """Variables that the service would refuse do not matter to who masks secrets with its rule."""
+    code = "from my_service._internal.log.redaction import is_secret; print(is_secret('password'))"
+    done = run_python(code, tmp_path, ENV="banana")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+
+
+IMPORT_ALL = """
+import json, logging, os, pkgutil, signal, sys, threading, warnings
+from importlib import import_module
+from loguru import logger
+from loguru._logger import Logger
+import my_service
+
+STARTING = {"__main__", "main", "_internal.begin", "_internal.early"}
+
+def state():
+    return {
+        "excepthook": sys.excepthook,
+        "unraisablehook": sys.unraisablehook,
+        "threading.excepthook": threading.excepthook,
+        "signals": {number: signal.getsignal(number) for number in signal.valid_signals()},
+        "callHandlers": logging.Logger.callHandlers,
+        "level": logging.getLogger().level,
+        "handlers": [*logging.getLogger().handlers],
+        "showwarning": warnings.showwarning,
+        "loguru's handlers": dict(logger._core.handlers),
+        "loguru's method": Logger._log,
+        "environ": dict(os.environ),
+        "threads": threading.enumerate(),
+    }
+
+before = state()
+found = [module.name for module in pkgutil.walk_packages(my_service.__path__, "my_service.")]
+parts = [name for name in found if name.removeprefix("my_service.") not in STARTING]
+for name in parts:
+    import_module(name)
+after = state()
+changed = [name for name in before if before[name] != after[name]]
+print(json.dumps({"left out": len(found) - len(parts), "imported": parts, "changed": changed}))
+"""
+
+
+def test_imports_change_nothing(tmp_path: Path) -> None:
+    """No module but those that start something touches what belongs to the whole process."""
+    done = run_python(IMPORT_ALL, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert told["changed"] == []
+    assert told["left out"] == 4
+    assert {"my_service.config", "my_service._internal.log.sink"} <= {*told["imported"]}
+
+
+# Whoever runs the tests may ignore SIGINT, and what they start would.
+SCRIPT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from my_service._internal import begin
+from my_service.config import settings
+import atexit, time
+from loguru import logger
+"""
+WAITING = f"""{SCRIPT}
+atexit.register(lambda: logger.info("atexit"))
+try:
+    logger.info("waiting")
+    time.sleep(60)
+finally:
+    logger.info("finally")
+"""
+
+
+def test_a_script_logs_as_the_service_does(tmp_path: Path) -> None:
+    """After `begin` and `config` a line is JSON, with LOG_FIELDS."""
+    code = f"{SCRIPT}\nlogger.info('imported', rows=3)"
+    with serve(tmp_path, "-c", code, LOG_FIELDS='{"service": "shop"}') as service:
+        assert service.wait() == 0
+        [line] = service.lines
+        assert (line["message"], line["rows"], line["service"]) == ("imported", 3, "shop")
+
+
+def test_a_script_is_ended_by_sigterm(tmp_path: Path) -> None:
+    """By the signal itself: an exit code of 0 would say that all was done."""
+    with serve(tmp_path, "-c", WAITING) as service:
+        service.wait_for("waiting")
+        service.signal(signal.SIGTERM)
+        assert service.wait() == -signal.SIGTERM
+        assert service.messages() == ["waiting"]
+
+
+def test_a_script_that_is_interrupted_cleans_up(tmp_path: Path) -> None:
+    """SIGINT is KeyboardInterrupt: `finally` and `atexit` are run."""
+    with serve(tmp_path, "-c", WAITING) as service:
+        service.wait_for("waiting")
+        service.signal(signal.SIGINT)
+        assert service.wait() == -signal.SIGINT
+        assert service.messages() == ["waiting", "finally", "uncaught exception", "atexit"]

@@ -1,0 +1,167 @@
+"""Which module may import which, how large they are, and what the owner can delete."""
+
+import ast
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.renders import COMBINATIONS, SOURCES, command, files, render, run
+
+PACKAGE = SOURCES / SOURCES.name
+INTERNAL = PACKAGE / "_internal"
+
+# What the parts of `_internal` may import, beside modules of their own.
+MAY_IMPORT: dict[str, set[str]] = {
+    "context": set(),
+    "log": {"context"},
+    "settings": {"log"},
+    "asgi": {"context", "log"},
+    "server": {"context", "log", "asgi"},
+    "begin": {"log"},
+    "early": {"begin", "log"},
+    "reports": {"context", "log", "asgi"},
+    "sentry": {"context", "log", "asgi", "reports"},
+    "prometheus": {"context", "log", "settings", "asgi", "reports"},
+}
+
+# In lines of `wc -l`, without options and with all of them; docs/decisions.md has the reasons.
+LIMITS = {
+    "rooms": (480, 720),
+    "named": (300, 300),
+    "internal": (5_080, 6_060),
+    "largest module": (220, 220),
+    "tests": (400, 500),
+}
+NAMED = ("config.py", "exception_handlers.py", "logging.py", "middleware.py")
+TOP = {*NAMED, "__init__.py", "__main__.py", "main.py", "resources.py"}
+
+
+def imports(source: Path, package: Path) -> Iterator[str]:
+    """Yield the modules of the package that a file imports, as dotted names below it."""
+    folder = source.relative_to(package).parent.parts
+    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            start = folder[: len(folder) - node.level + 1]
+            assert node.level <= len(folder) + 1, f"{source} imports from outside of the package"
+            module = (*start, *(node.module or "").split("."))
+            for name in (alias.name for alias in node.names):
+                dotted = ".".join(part for part in module if part)
+                inner = package.joinpath(*dotted.split("."), f"{name}.py")
+                yield f"{dotted}.{name}".strip(".") if inner.exists() else dotted
+
+
+def lines(*paths: Path) -> int:
+    """Return what `wc -l` counts in all files together."""
+    return sum(path.read_text("utf-8").count("\n") for path in paths)
+
+
+def test_layers_of_internal() -> None:
+    """`_internal` imports no room; inside it context <- log <- asgi <- server, options above."""
+    graph: dict[str, set[str]] = {}
+    for source in sorted(INTERNAL.rglob("*.py")):
+        part = source.relative_to(INTERNAL).parts[0].removesuffix(".py")
+        for module in imports(source, PACKAGE):
+            assert module.startswith("_internal"), f"{source.name} imports the room {module}"
+            graph.setdefault(part, set()).add(module.split(".")[1])
+    for part, imported in graph.items():
+        print(f"{part:12} <- {', '.join(sorted(imported - {part})) or '-'}")
+        assert imported - {part} <= MAY_IMPORT.get(part, set()), part
+
+
+def test_rooms_have_no_circle(bake: Callable[..., Path]) -> None:
+    """Rooms import each other in one direction; the modules of `_internal` too."""
+    package = bake(**COMBINATIONS["all"]) / "my_service"
+    graph = {
+        ".".join(source.relative_to(package).with_suffix("").parts).removesuffix(".__init__"): {
+            *imports(source, package)
+        }
+        for source in package.rglob("*.py")
+    }
+    order = [*TopologicalSorter(graph).static_order()]  # raises CycleError
+    print("\n".join(f"{name:16} <- {', '.join(sorted(graph[name]))}"
+                    for name in order if name in graph and "_internal" not in name))  # fmt: skip
+    assert order[-1] in {"main", "__main__"}
+
+
+def test_internal_holds_no_answer(tmp_path: Path, home: Path) -> None:
+    """Projects with the same options have the same bytes there, whatever the other answers are."""
+    for source in INTERNAL.rglob("*.py"):
+        assert not re.search(r"<<|# ?<%|<#", source.read_text("utf-8")), source.name
+    found = []
+    for number, version in enumerate(("3.11", "3.14")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        name = f"Shop {number}"
+        project = render(
+            folder, home, project_name=name, python_version=version, **COMBINATIONS["all"]
+        )
+        internal = project / project.name / "_internal"
+        found.append({path: (internal / path).read_bytes() for path in files(internal)})
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("option", ["", "reports", "sentry", "prometheus"])
+def test_map_of_internal(option: str) -> None:
+    """The docstring lists every module; those of an option are in the docstring of its package."""
+    package = INTERNAL / option
+    tree = ast.parse((package / "__init__.py").read_text("utf-8"))
+    assert len(tree.body) == 1
+    text = ast.get_docstring(tree) or ""
+    entries = re.findall(r"^ *((?:\w+, )*\w+)(?:/|$| {2,})", text, re.MULTILINE)
+    listed = {name for entry in entries for name in entry.split(", ")}
+    paths = {path.relative_to(package) for path in package.rglob("*.py")} - {Path("__init__.py")}
+    of_options = {"reports", "sentry", "prometheus"}
+    found = {part.removesuffix(".py") for path in paths for part in path.parts
+             if path.parts[0] not in of_options and part != "__init__.py"}  # fmt: skip
+    assert listed == found
+
+
+@pytest.mark.parametrize("combination", ["none", "all"])
+def test_sizes(combination: str, bake: Callable[..., Path]) -> None:
+    """Growth is a decision: nothing is larger than its limit."""
+    project = bake(**COMBINATIONS[combination])
+    package = project / "my_service"
+    rooms = [*package.glob("*.py"), *package.glob("routers/*.py")]
+    internal = [*package.glob("_internal/**/*.py")]
+    sizes = {
+        "rooms": lines(*rooms),
+        "named": lines(*(package / name for name in NAMED)),
+        "internal": lines(*internal),
+        "largest module": max(map(lines, [*rooms, *internal])),
+        "tests": lines(*project.glob("tests/*.py")),
+    }
+    print(sizes)
+    assert {name: size for name, size in sizes.items()
+            if size > LIMITS[name][combination == "all"]} == {}  # fmt: skip
+    if combination == "none":
+        assert {path.name for path in package.glob("*.py")} == TOP
+
+
+def test_example_can_be_deleted(install: Callable[[str], Path], tmp_path: Path) -> None:
+    """Without `hello.py`, its test and its lines every check of the project passes."""
+    installed = install("all")
+    project = tmp_path / "project"
+    ignore = shutil.ignore_patterns("checks", ".venv", ".git", "uv.lock")
+    shutil.copytree(installed, project, ignore=ignore)
+    (project / "my_service/routers/hello.py").unlink()
+    (project / "tests/test_hello.py").unlink()
+    routers = project / "my_service/routers/__init__.py"
+    text = routers.read_text("utf-8")
+    routers.write_text(text.replace("health, hello", "health").replace("    hello.router,\n", ""))
+    assert "hello" not in routers.read_text("utf-8")
+    assert not re.search(r"/hello|/divide", (project / "smoke.py").read_text("utf-8"))
+    python = installed / ".venv/bin/python"
+    for words in (
+        (python, "-m", "coverage", "run", "-m", "pytest", "-q"),
+        (python, "-m", "coverage", "combine", "--quiet"),
+        (python, "-m", "coverage", "report"),
+        (python, "-m", "mypy", "."),
+        (command("ruff"), "check", "--no-cache"),
+        (command("ruff"), "format", "--no-cache", "--check"),
+    ):
+        done = run(*words, cwd=project)
+        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
