@@ -95,7 +95,11 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 
 
 def run(
-    *command: str | Path, cwd: Path, env: dict[str, str] | None = None, typed: str = ""
+    *command: str | Path,
+    cwd: Path,
+    env: dict[str, str] | None = None,
+    typed: str = "",
+    seconds: float = 600,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command without a terminal and return what it printed, whatever its exit code is."""
     return subprocess.run(
@@ -108,7 +112,7 @@ def run(
         encoding="utf-8",
         errors="backslashreplace",
         check=False,
-        timeout=600,
+        timeout=seconds,
     )
 
 

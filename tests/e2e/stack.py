@@ -105,9 +105,11 @@ class Stack:
         """Give the service the routes of `trial.py`."""
         package = self.project / self.project.name
         shutil.copy(TRIAL, package / "routers")
-        with (package / "main.py").open("a") as main:
-            main.write("\nfrom .routers import trial  # noqa: E402\n")
-            main.write("\napp.include_router(trial.router)\n")
+        routers = package / "routers/__init__.py"
+        text = routers.read_text("utf-8").replace("health, hello", "health, hello, trial")
+        routers.write_text(
+            text.replace("    health.router,\n", "    health.router,\n    trial.router,\n")
+        )
 
     def remove(self) -> None:
         """Leave nothing behind."""

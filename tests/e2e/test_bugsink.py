@@ -47,7 +47,7 @@ async def startup() -> None:
 app.include_router(router)
 if "fail" in sys.argv:
     resources.startup = startup
-sys.exit(run(app, settings))
+sys.exit(run("my_service.main:app", settings))
 """
 FAILURES = [
     "answered", "async", "background", "logged-then-answered", "logged-then-raised", "logger-error",

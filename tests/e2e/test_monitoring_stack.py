@@ -110,8 +110,8 @@ class Watch:
 
 
 def commands(project: Path, ports: dict[str, int], folder: Path) -> list[list[str]]:
-    """Return the commands of the project's README, with ports and a folder of our own."""
-    text = (project / "README.md").read_text("utf-8").replace("\\\n", " ")
+    """Return the commands of docs/prometheus.md, with ports and a folder of our own."""
+    text = (project / "docs/prometheus.md").read_text("utf-8").replace("\\\n", " ")
     for port, ours in ports.items():
         text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{ours}")
     text = text.replace("=/tmp/", f"={folder}/")
@@ -146,12 +146,12 @@ def redirect(monitoring: Path, metrics: str, ports: dict[str, int]) -> None:
 def watch(
     install: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Watch]:
-    """A rendered service, Prometheus and Alertmanager, started as the README shows."""
+    """A rendered service, Prometheus and Alertmanager, started as docs/prometheus.md shows."""
     programs = [tool("prometheus"), tool("alertmanager", "prometheus-alertmanager")]
     # With Docker the configuration speaks of containers; the stack has tests of its own.
     folder, project = tmp_path_factory.mktemp("watch"), install("prometheus")
     shutil.copytree(project / "monitoring", folder / "monitoring")
-    shutil.copy(project / "README.md", folder)
+    shutil.copytree(project / "docs", folder / "docs")
     with ExitStack() as stack:
         slack, mail = (stack.enter_context(Receiver(handler)) for handler in (Slack, Mail))
         python = project / ".venv/bin/python"
@@ -244,7 +244,7 @@ def inhibited(watch: Watch) -> set[str]:
 
 
 def test_an_edit_needs_no_restart(watch: Watch) -> None:
-    """The README's `POST /-/reload` brings an edit of each configuration into force."""
+    """The documented `POST /-/reload` brings an edit of each configuration into force."""
     monitoring = watch.folder / "monitoring"
     with (monitoring / "rules.yml").open("a") as rules:
         rules.write("  - name: added\n    rules: [{record: added, expr: vector(1)}]\n")

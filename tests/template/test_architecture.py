@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.renders import COMBINATIONS, SOURCES, command, files, render, run
+from tests.renders import COMBINATIONS, SOURCES, TEMPLATE, command, files, render, run
 
 PACKAGE = SOURCES / SOURCES.name
 INTERNAL = PACKAGE / "_internal"
@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 LIMITS = {
     "rooms": (480, 720),
     "named": (300, 300),
-    "internal": (5_080, 6_060),
+    "internal": (5_100, 6_100),
     "largest module": (220, 220),
     "tests": (400, 500),
 }
@@ -165,3 +165,11 @@ def test_example_can_be_deleted(install: Callable[[str], Path], tmp_path: Path) 
     ):
         done = run(*words, cwd=project)
         assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """A name in a report leads to one file of the template, its renders or an owner."""
+    names = [path.name for folder in (TEMPLATE / "tests", SOURCES / "tests")
+             for path in folder.rglob("*.py")
+             if path.name not in ("__init__.py", "conftest.py")]  # fmt: skip
+    assert sorted(names) == sorted(set(names))

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.rendered_tests import in_project, is_slow, package_tests, run_package_tests
+from tests.rendered_tests import folders_of_tests, in_project, is_slow, run_rendered_tests
 from tests.renders import COMBINATIONS, THOROUGH
 from tests.serving import check, serve
 
 QUICK = [
     (combination, tests)
     for combination in THOROUGH
-    for tests in package_tests(combination)
+    for tests in folders_of_tests(combination)
     if not is_slow(combination, tests)
 ]
 
@@ -20,7 +20,7 @@ QUICK = [
 @pytest.mark.parametrize(("combination", "tests"), QUICK)
 def test_tests(combination: str, tests: str, install: Callable[[str], Path]) -> None:
     """The tests that a user keeps pass, and so does each file of heavy ones."""
-    run_package_tests(install(combination), tests)
+    run_rendered_tests(install(combination), tests)
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)

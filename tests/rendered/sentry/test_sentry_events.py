@@ -467,3 +467,17 @@ def test_the_service_reports(tmp_path: Path) -> None:
             check=True,
         )
         assert done.stdout.strip() == expected
+
+
+async def test_a_traced_request(report: Report) -> None:
+    """With a rate, a request is one transaction under its route, with its id."""
+    recorder = report(app := failing_app(), sentry_traces_sample_rate=1)
+
+    @app.get("/orders/{number}")
+    def order(number: int) -> None: ...
+
+    async with connect(app) as client:
+        response = await client.get("/orders/7")
+    [trace] = recorder.events
+    assert (trace["type"], trace["transaction"]) == ("transaction", "/orders/{number}")
+    assert trace["tags"]["request_id"] == response.headers["x-request-id"]

@@ -47,6 +47,18 @@ def test_long_constant_fields_are_refused(log: Log, monkeypatch: pytest.MonkeyPa
     assert "at most 2,000 bytes" in line["message"]
 
 
+@pytest.mark.parametrize("name", ["level", "elapsed"])
+def test_constant_fields_replace_no_others(
+    name: str, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that the log itself uses is refused."""
+    monkeypatch.setenv("LOG_FIELDS", json.dumps({name: "x"}))
+    with pytest.raises(SystemExit):
+        Settings.load()
+    [line] = log()
+    assert "without names that the log itself uses" in line["message"]
+
+
 def test_long_constant_fields_leave_room(log: Log) -> None:
     """What is allowed as LOG_FIELDS does not push out what every line has."""
     fields = {f"field{number}": "é" * 15 for number in range(40)}

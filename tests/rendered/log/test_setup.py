@@ -1,0 +1,28 @@
+"""setup.py: the log begins and is configured in any order."""
+
+import pytest
+from loguru import logger
+
+from my_service._internal.log import setup
+from my_service.logging import init
+from tests.conftest import Log
+
+
+def test_settings_before_the_beginning(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that are known before the log begins hold from its first line on."""
+    logger.remove()
+    monkeypatch.setattr(setup, "_has_begun", False)
+    setup.configure(level="ERROR", fields={"service": "shop"})
+    logger.error("nowhere yet")
+    assert log() == []
+    setup.begin()
+    logger.info("too low")
+    logger.error("written")
+    assert [(line["message"], line["service"]) for line in log()] == [("written", "shop")]
+    init(level="DEBUG")
+
+
+def test_a_second_beginning(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It changes nothing: handlers that were added in the meantime keep their order."""
+    monkeypatch.setattr(setup, "_apply", lambda: pytest.fail("applied again"))
+    setup.begin()
