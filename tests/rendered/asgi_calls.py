@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from checks.apps import logged
 from starlette.types import ASGIApp, Message
 
+from checks.apps import logged
 from my_service._internal.asgi.exchange import in_flight
 
 DISCONNECT = {"type": "http.disconnect"}

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from checks.apps import make_app
-from checks.asgi_calls import call, http
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from checks.apps import make_app
+from checks.asgi_calls import call, http
 from my_service._internal.asgi.stack import add_outermost_middleware
 from my_service.middleware import add_request_log
 from tests.conftest import Log, connect

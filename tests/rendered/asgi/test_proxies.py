@@ -4,10 +4,10 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from checks.apps import logged, make_app
-from checks.asgi_calls import call, http, websocket
 from fastapi import Request, WebSocket
 
+from checks.apps import logged, make_app
+from checks.asgi_calls import call, http, websocket
 from my_service._internal.asgi.proxies import TrustedProxies
 from tests.conftest import Log
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from checks.apps import make_app
 from fastapi import BackgroundTasks, WebSocket
 from starlette.types import Message, Scope
 
+from checks.apps import make_app
 from my_service._internal.asgi.hooks import hooks
 from tests.conftest import Log, connect
 

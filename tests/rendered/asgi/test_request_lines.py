@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from checks.apps import make_app
 from loguru import logger
 
+from checks.apps import make_app
 from my_service.logging import init
 from tests.conftest import Log, connect
 

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 
 import pytest
-from checks.apps import logged, make_app
-from checks.asgi_calls import DISCONNECT, END, START, Server, call, given_up, http
 from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from loguru import logger
@@ -15,6 +13,8 @@ from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoin
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from checks.apps import logged, make_app
+from checks.asgi_calls import DISCONNECT, END, START, Server, call, given_up, http
 from my_service._internal.asgi.exchange import in_flight
 from my_service._internal.log.texts import TEXT_LIMIT
 from my_service.logging import bind_request

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from checks.apps import logged, make_app
-from checks.asgi_calls import Server, call, given_up, websocket
-from checks.served import Service as Served
-from checks.served import serve
 from fastapi import Depends, HTTPException, WebSocket, WebSocketDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from checks.apps import logged, make_app
+from checks.asgi_calls import Server, call, given_up, websocket
+from checks.served import Service as Served
+from checks.served import serve
 from my_service._internal.asgi.exchange import in_flight
 from tests.conftest import Log
 

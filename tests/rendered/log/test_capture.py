@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checks.served import serve
 
+from checks.served import serve
 from my_service._internal.context import RequestContext, current_request
 from my_service._internal.log import capture as capture_module
 from my_service._internal.log.capture import InterceptHandler, capture, log_loop_error

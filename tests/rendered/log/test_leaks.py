@@ -7,12 +7,12 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, parse_qsl, quote_plus
 
 import pytest
-from checks.apps import make_app
-from checks.planting import CANARY, NAMES, QUOTED_VALUES, objects, texts
 from fastapi import Request
 from loguru import logger
 from pydantic import BaseModel, SecretStr
 
+from checks.apps import make_app
+from checks.planting import CANARY, NAMES, QUOTED_VALUES, objects, texts
 from my_service.exception_handlers import add_exception_handlers
 from my_service.logging import bind_request
 from tests.conftest import Log, connect

@@ -5,9 +5,9 @@ from time import process_time
 from typing import Any
 
 import pytest
-from checks.patterns import patterns, texts
 from loguru import logger
 
+from checks.patterns import patterns, texts
 from my_service._internal.log.jsonable import to_jsonable, validation_errors
 from my_service._internal.log.known_secrets import find_secrets
 from my_service._internal.log.lines import dumps

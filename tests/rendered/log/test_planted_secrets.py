@@ -10,11 +10,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from checks.apps import make_app
 from loguru import logger
 from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
 from pydantic_settings import SettingsConfigDict
 
+from checks.apps import make_app
 from my_service._internal.log import secret_names, texts
 from my_service._internal.log.capture import _show_warning
 from my_service._internal.settings.environment import EnvironmentSettings

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from checks.served import SECONDS, serve
 
+from checks.served import SECONDS, serve
 from my_service._internal.log import stream as stream_module
 from my_service._internal.log.stream import BACKLOG_LIMIT, Stream
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from checks.served import PLAIN, serve
 
+from checks.served import PLAIN, serve
 from my_service._internal import early
 from my_service._internal.log.timestamps import rfc3339
 from tests.conftest import Log

@@ -7,7 +7,6 @@ from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import pytest
-from checks.apps import make_app
 from fastapi import BackgroundTasks, FastAPI, WebSocket
 from fastapi.responses import StreamingResponse
 from prometheus_client import REGISTRY
@@ -16,6 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from starlette.types import Message
 
+from checks.apps import make_app
 from my_service import metrics
 from my_service._internal.prometheus.request_metrics import ID_LIMIT
 from my_service.main import app as service

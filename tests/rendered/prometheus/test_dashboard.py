@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from checks.apps import make_app
 from fastapi import WebSocket
 from fastapi.responses import StreamingResponse
 from prometheus_client.parser import text_string_to_metric_families
 
+from checks.apps import make_app
 from my_service import metrics
 from my_service.main import app as service
 from my_service.metrics import MetricsSettings

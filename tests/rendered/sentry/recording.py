@@ -8,12 +8,13 @@ import pytest
 import sentry_sdk
 from fastapi import FastAPI
 from loguru import logger
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport
+
 from my_service._internal.log import loguru_patch
 from my_service._internal.sentry import flushing
 from my_service.logging import init
 from my_service.sentry import SentrySettings, add_sentry
-from sentry_sdk.envelope import Envelope
-from sentry_sdk.transport import Transport
 
 Events = list[dict[str, Any]]
 DSN = "http://public@127.0.0.1:9/1"

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import pytest
 import sentry_sdk
+from loguru import logger
+
 from checks.planting import CANARY, NAMES, objects, texts
 from checks.sentry.recording import Report, report_fixture  # noqa: F401
-from loguru import logger
 
 Place = Callable[[object], None]
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI
-from my_service._internal.reports.route import route_template
 from starlette.types import Receive, Scope, Send
 
+from my_service._internal.reports.route import route_template
 from tests.conftest import connect
 
 orders = APIRouter(prefix="/orders")

@@ -14,14 +14,14 @@ from typing import Annotated
 
 import pytest
 import sentry_sdk
-from checks.apps import make_app
-from checks.asgi_calls import call, websocket
-from checks.sentry.failing import router
-from checks.sentry.recording import DSN, Report, report_fixture  # noqa: F401
 from fastapi import FastAPI, Header, HTTPException, Request, Response, WebSocket
 from loguru import logger
 from pydantic import BaseModel
 
+from checks.apps import make_app
+from checks.asgi_calls import call, websocket
+from checks.sentry.failing import router
+from checks.sentry.recording import DSN, Report, report_fixture  # noqa: F401
 from my_service.logging import bind_request
 from my_service.sentry import SentrySettings
 from tests.conftest import PROJECT, Log, connect

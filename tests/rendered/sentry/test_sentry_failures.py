@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 import sentry_sdk
+from fastapi import FastAPI
+from loguru import logger
+
 from checks.apps import make_app
 from checks.sentry.failing import FAILURES, NO_FAILURES, fail, router
 from checks.sentry.recording import DSN, Report, report_fixture  # noqa: F401
-from fastapi import FastAPI
-from loguru import logger
 from my_service import resources
 from my_service._internal.sentry import before_send, flushing, reporting
 from my_service.logging import init
-
 from tests.conftest import connect
 
 Step = Callable[[], Any]

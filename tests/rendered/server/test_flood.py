@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+
 from checks.served import Service, serve
 
 REQUESTS = 10_000

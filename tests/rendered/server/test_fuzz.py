@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+
 from checks.fuzzing import KINDS, request_ids
 from checks.served import SECONDS, Service, serve
 from checks.server.test_flood import MEGABYTE, resident

@@ -7,11 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from checks.http2 import HEAD, Head, Http2Client, head, websocket
-from checks.served import Service, read_all, reset, serve
 from h2.errors import ErrorCodes
 from h2.events import ResponseReceived, StreamReset
 from hyperframe.frame import Frame, GoAwayFrame, PriorityFrame, RstStreamFrame
+
+from checks.http2 import HEAD, Head, Http2Client, head, websocket
+from checks.served import Service, read_all, reset, serve
 
 
 @pytest.fixture(scope="module")

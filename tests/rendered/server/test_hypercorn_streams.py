@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from checks.http2 import Http2Client, head, websocket
-from checks.served import Service, read_all, reset, serve
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset
 
+from checks.http2 import Http2Client, head, websocket
+from checks.served import Service, read_all, reset, serve
 from my_service._internal.server.hypercorn_inbox import discard_unread
 
 

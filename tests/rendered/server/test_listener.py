@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checks.served import Service, serve
 
+from checks.served import Service, serve
 from my_service._internal.log.capture import log_loop_error
 from my_service._internal.server import listener as listener_module
 from my_service._internal.server.listener import Listener, Port, PortError

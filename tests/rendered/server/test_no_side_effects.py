@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from checks.served import serve
-
 from tests.conftest import PROJECT
 
 

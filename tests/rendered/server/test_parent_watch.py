@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from checks.served import PLAIN, serve
 from my_service._internal.server.parent_watch import stop_with_parent
 

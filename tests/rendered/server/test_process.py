@@ -14,12 +14,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from checks.served import LINE_LIMIT, PLAIN, SECONDS, Service, read_all, serve
 from hypercorn.utils import LifespanFailureError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 import my_service
+from checks.served import LINE_LIMIT, PLAIN, SECONDS, Service, read_all, serve
 from my_service._internal import early
 from my_service._internal.server import hypercorn_server
 from tests.conftest import Log

@@ -6,8 +6,9 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from checks.served import serve
 from websockets.sync.client import connect
+
+from checks.served import serve
 
 LEAKING = (
     "-c",

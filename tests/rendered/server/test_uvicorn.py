@@ -5,9 +5,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from checks.served import Service, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+
+from checks.served import Service, serve
 
 PROGRAM = """
 import uvicorn, checks.endpoints

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import pytest
-from checks.served import PLAIN, serve
 from pydantic import (
     AliasChoices,
     AliasPath,
@@ -23,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from typing_extensions import TypedDict
 
+from checks.served import PLAIN, serve
 from my_service._internal.settings.environment import EnvironmentSettings
 from tests.conftest import Log
 
