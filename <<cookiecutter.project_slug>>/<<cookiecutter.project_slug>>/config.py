@@ -1,10 +1,10 @@
 """The service's settings, read from the environment and `.env`."""
 
-from ._internal.settings.service import ServiceSettings
+from ._internal.settings.service import ServiceSettings, configure_log
 
 
 class Settings(ServiceSettings):
-    """The service's own variables; docs/variables.md lists those that it has anyway.
+    """The service's own variables, beside those in docs/variables.md.
 
     Each field is one: `shop_url: str = "http://localhost:9000"` reads SHOP_URL. Without a default the
     variable must be set. Values of type `SecretStr`, or under a secret name, are never shown.
@@ -12,3 +12,4 @@ class Settings(ServiceSettings):
 
 
 settings = Settings.load()
+configure_log(settings)

@@ -1,6 +1,7 @@
 """How a record becomes a line: one JSON object on standard error.
 
-Log with Loguru, values as arguments: `logger.info("paid", amount=12)`.
+Log with Loguru, values as arguments: `logger.info("paid", amount=12)`. Scripts and workers have this
+log too if their first import is `_internal.begin`; `init` begins it with other settings.
 """
 
 from typing import Any
@@ -24,7 +25,8 @@ from ._internal.log.sink import log_line as log_line
 def to_fields(entry: LogEntry) -> dict[str, Any]:
     """Return the fields of a line in their order, as JSON types with secrets masked.
 
-    An exception is added to them as text, under `exception`.
+    The log calls this for every record once this module is imported, and adds the text of an
+    exception. If it raises, the line has the basic fields and `log_error`.
     """
     fields = basic_fields(entry)  # timestamp, level, message, source
     request = current_request.get()

@@ -1,8 +1,10 @@
 """Wiring only: `app` is what any ASGI server imports."""
 
+from ._internal import begin  # noqa: F401 - the log, before anything else is imported
+
+# isort: split
 from fastapi import FastAPI
 
-from ._internal import begin  # noqa: F401 - the log, before anything else is imported
 from .config import settings
 from .exception_handlers import add_exception_handlers
 # <% if cookiecutter.use_prometheus %>

@@ -29,11 +29,9 @@ class MetricsSettings(EnvironmentSettings):
     metrics_buckets: Buckets = DEFAULT_BUCKETS
 
 
-settings = MetricsSettings.load()
-
-
-def add_metrics(app: FastAPI) -> None:
+def add_metrics(app: FastAPI, settings: MetricsSettings | None = None) -> None:
     """Count every request, and serve the metrics while `app` runs."""
+    settings = settings or MetricsSettings.load()
     version = installed_version("<< cookiecutter.__distribution >>")
     count_requests(buckets=settings.metrics_buckets, version=version or "unknown")
-    serve_during_lifespan(app, lambda: (settings.metrics_host, settings.metrics_port))
+    serve_during_lifespan(app, settings.metrics_host, settings.metrics_port)

@@ -27,9 +27,12 @@ def add_request_log(app: FastAPI) -> None:
 
 
 def log_request(fields: dict[str, Any], error: BaseException | None, quiet: bool) -> None:
-    """Write the line of a request: `quiet` ones at DEBUG if they succeed, server errors at ERROR.
+    """Write the line of a request.
 
-    What went wrong is under `exception`; only what no handler took arrives as `error`.
+    Args:
+        fields: what was measured; add fields, or leave some out.
+        error: an unhandled exception.
+        quiet: log a success at DEBUG, as `quiet_request` asked for.
     """
     if error:
         logger.opt(exception=error).patch(mark_unhandled).error("unhandled exception", **fields)
@@ -41,6 +44,6 @@ def log_request(fields: dict[str, Any], error: BaseException | None, quiet: bool
 
 
 def log_websocket(fields: dict[str, Any], error: BaseException | None, quiet: bool) -> None:
-    """Write the line of a WebSocket connection, at ERROR if it failed."""
+    """Write the line of a WebSocket connection, when it ends."""
     level = "ERROR" if error or fields["status_code"] >= 500 else "INFO"
     logger.opt(exception=error).patch(mark_unhandled).log(level, "log websocket", **fields)

@@ -28,5 +28,6 @@ async def shutdown() -> None:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Run `startup` before the first request and `shutdown` after the last."""
     logger.debug("settings", settings=settings)
+    # Looked up when they run: a test can replace them.
     async with run_lifespan(lambda: startup(), lambda: shutdown()):
         yield

@@ -1,12 +1,10 @@
 """metrics.py"""
 
-import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 from prometheus_client import REGISTRY
 
-from << cookiecutter.project_slug >> import metrics
-from << cookiecutter.project_slug >>.main import app as service
+from << cookiecutter.project_slug >>.metrics import MetricsSettings, add_metrics
 from << cookiecutter.project_slug >>.middleware import add_request_log
 
 from .conftest import Log, connect
@@ -34,11 +32,10 @@ async def test_requests_are_counted_by_route() -> None:
     assert value("http_requests_in_progress") == 0
 
 
-async def test_metrics_have_a_separate_port(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service serves them there while it runs, and not on its public port."""
-    settings = metrics.settings.model_copy(update={"metrics_port": 0})
-    monkeypatch.setattr(metrics, "settings", settings)
-    async with service.router.lifespan_context(service), connect(service) as client:
+async def test_metrics_have_a_separate_port(log: Log) -> None:
+    """They are served there while the application runs, and not on its public port."""
+    add_metrics(app, MetricsSettings(metrics_port=0))
+    async with app.router.lifespan_context(app), connect(app) as client:
         public = await client.get("/metrics")
         [line] = log("serving metrics")
         async with AsyncClient(trust_env=False) as scraper:

@@ -106,9 +106,10 @@ class Stack:
         package = self.project / self.project.name
         shutil.copy(TRIAL, package / "routers")
         routers = package / "routers/__init__.py"
-        text = routers.read_text("utf-8").replace("health, hello", "health, hello, trial")
+        text = routers.read_text("utf-8")
+        text = text.replace("\nrouters:", "from .trial import router as trial_router\n\nrouters:")
         routers.write_text(
-            text.replace("    health.router,\n", "    health.router,\n    trial.router,\n")
+            text.replace("    health_router,\n", "    health_router,\n    trial_router,\n")
         )
 
     def remove(self) -> None:

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
-from . import health, hello
+from .health import router as health_router
+from .hello import router as hello_router
 
 routers: list[APIRouter] = [
-    hello.router,
-    health.router,
+    hello_router,
+    health_router,
 ]

@@ -1,11 +1,13 @@
 """Whatever Loguru is told, the line of a request goes where every other line goes."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from loguru import logger
 
 from checks.apps import make_app
+from my_service import middleware
 from my_service.logging import init
 from tests.conftest import Log, connect
 
@@ -72,3 +74,26 @@ async def test_disabled_packages(log: Log) -> None:
     logger.disable("my_service")
     await ask()
     assert [line["message"] for line in log()] == ["beside"]
+
+
+async def test_a_broken_writer(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `middleware.py` raises costs neither the line nor the response."""
+
+    def fail(fields: dict[str, Any], error: BaseException | None, quiet: bool) -> None:
+        fields["no_such_field"]
+
+    monkeypatch.setattr(middleware, "log_request", fail)
+    broken = make_app()
+
+    @broken.get("/{number}")
+    async def divide(number: int) -> float:
+        return 1 / number
+
+    async with connect(broken) as client:
+        assert (await client.get("/1")).status_code == 200
+        assert (await client.get("/0")).status_code == 500
+    good, bad = log("log line failed")
+    assert (good["status_code"], bad["status_code"]) == (200, 500)
+    assert "KeyError" in good["exception"]
+    assert "ZeroDivisionError" in bad["exception"]
+    assert log() == []

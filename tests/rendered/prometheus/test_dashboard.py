@@ -9,14 +9,13 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from fastapi import WebSocket
+from fastapi import FastAPI, WebSocket
 from fastapi.responses import StreamingResponse
 from prometheus_client.parser import text_string_to_metric_families
 
 from checks.apps import make_app
-from my_service import metrics
 from my_service.main import app as service
-from my_service.metrics import MetricsSettings
+from my_service.metrics import MetricsSettings, add_metrics
 from tests.conftest import Log
 
 from .samples import request, websocket
@@ -90,14 +89,15 @@ EXPRESSIONS = [rule["expr"] for rule in rules()] + [*expressions(DASHBOARD)]
 
 
 @pytest.fixture
-async def live(log: Log, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+async def live(log: Log) -> dict[str, set[str]]:
     """Every metric that the running service tells, with its labels."""
     for query in (b"a=1&b=2", b"a=1&b=0"):
         await request(service, "GET", "/divide", query_string=query)
     await request(app, "GET", "/broken")
     await websocket(app, "/talk")
-    monkeypatch.setattr(metrics, "settings", MetricsSettings(metrics_port=0))
-    async with service.router.lifespan_context(service), httpx.AsyncClient() as scraper:
+    served = FastAPI()
+    add_metrics(served, MetricsSettings(metrics_port=0))
+    async with served.router.lifespan_context(served), httpx.AsyncClient() as scraper:
         text = (await scraper.get(log("serving metrics")[0]["url"])).text
     found: dict[str, set[str]] = {**OF_PROMETHEUS, **RECORDED}
     for family in text_string_to_metric_families(text):

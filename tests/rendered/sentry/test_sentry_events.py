@@ -481,3 +481,10 @@ async def test_a_traced_request(report: Report) -> None:
     [trace] = recorder.events
     assert (trace["type"], trace["transaction"]) == ("transaction", "/orders/{number}")
     assert trace["tags"]["request_id"] == response.headers["x-request-id"]
+
+
+async def test_traces_without_the_request_log(report: Report) -> None:
+    """`add_sentry` on an application that has no request ids does not break its responses."""
+    report(app := FastAPI(), sentry_traces_sample_rate=1)
+    async with connect(app) as client:
+        assert (await client.get("/nowhere")).status_code == 404

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,3 +122,37 @@ def test_a_script_that_is_interrupted_cleans_up(tmp_path: Path) -> None:
         service.signal(signal.SIGINT)
         assert service.wait() == -signal.SIGINT
         assert service.messages() == ["waiting", "finally", "uncaught exception", "atexit"]
+
+
+def test_a_child_shows_no_values(tmp_path: Path) -> None:
+    """A child process that does not begin the log writes plain text, without values of variables."""
+    child = """
+from loguru import logger
+def work(db_password):
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        logger.exception("it failed")
+work("hunter2")
+"""
+    code = f"""
+import subprocess, sys
+from my_service._internal import begin
+subprocess.run([sys.executable, "-c", {child!r}])
+"""
+    done = run_python(code, tmp_path)
+    assert "it failed" in done.stderr
+    assert "hunter2" not in done.stderr.replace('work("hunter2")', "")
+
+
+def test_what_main_imports_is_logged(tmp_path: Path) -> None:
+    """Under any server: the log begins before `main` imports anything else."""
+    shutil.copytree(PROJECT / "my_service", tmp_path / "my_service")
+    main = tmp_path / "my_service/main.py"
+    text = main.read_text("utf-8")
+    assert "from fastapi import FastAPI\n" in text
+    main.write_text(text.replace("from fastapi import FastAPI\n", "import no_such_library\n"))
+    done = run_python("import my_service.main", tmp_path, PYTHONPATH=str(tmp_path))
+    [line] = done.stderr.splitlines()
+    assert json.loads(line)["message"] == "uncaught exception"
+    assert "no_such_library" in json.loads(line)["exception"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+from loguru import logger
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..context import RequestContext, current_request
@@ -93,4 +94,7 @@ class Exchange:
         fields = self._fields(error)
         for hook in hooks:
             hook.on_end(self._scope, fields, error)
-        self._write_line(fields, error, self._context.quiet)
+        try:
+            self._write_line(fields, error, self._context.quiet)
+        except Exception as problem:  # of `middleware.py`, which the owner may have edited
+            logger.opt(exception=problem).error("log line failed", **fields)

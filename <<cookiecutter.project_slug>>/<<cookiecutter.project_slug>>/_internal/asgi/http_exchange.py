@@ -18,9 +18,9 @@ from .hooks import hooks
 from .request_fields import own_headers, referer_and_user_agent, request_fields, seconds_since
 
 # Scope key: the client closed its side before the response was complete.
-CLIENT_HALF_CLOSED = "client_left"
+CLIENT_HALF_CLOSED = "client_half_closed"
 # Scope key: the client can no longer receive anything.
-CLIENT_DISCONNECTED = "client_lost"
+CLIENT_DISCONNECTED = "client_disconnected"
 
 _WITHOUT_BODY = frozenset({204, 304})
 # Longer bodies are sent in pieces, to count the bytes sent before a client disconnects.

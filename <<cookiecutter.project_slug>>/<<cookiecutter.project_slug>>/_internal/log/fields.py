@@ -101,14 +101,15 @@ def unreserved_name(name: str) -> str:
     return f"{name}_" if name in RESERVED else name
 
 
-def _without_request(entry: LogEntry) -> dict[str, Any]:
+def without_request(entry: LogEntry) -> dict[str, Any]:
+    """Return the fields of a line that belongs to no request."""
     fields = basic_fields(entry)
     add_arguments(fields, entry.arguments)
     return fields | constant_fields
 
 
 # `logging.py` replaces it on import. Earlier lines have no request.
-to_fields: LineFormat = _without_request
+to_fields: LineFormat = without_request
 
 
 def line_format(function: LineFormat) -> LineFormat:

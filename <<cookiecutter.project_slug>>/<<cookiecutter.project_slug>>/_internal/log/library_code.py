@@ -1,5 +1,6 @@
 """Distinguish the service's own code from that of Python and installed packages."""
 
+import os
 import sys
 import sysconfig
 from functools import lru_cache
@@ -7,12 +8,12 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+_LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")})
 
 # The package may be installed as a library itself.
-_PACKAGE = str(Path(__file__).parents[2])
+_PACKAGE = str(Path(__file__).parents[2]) + os.sep
 # Its frames are in every traceback.
-_INTERNAL = str(Path(__file__).parents[1])
+_INTERNAL = str(Path(__file__).parents[1]) + os.sep
 
 
 def is_library_file(path: str) -> bool:

@@ -1,5 +1,6 @@
 """Start the log and set its options, in any order."""
 
+import os
 from collections.abc import Iterable, Mapping
 
 from . import sink
@@ -34,6 +35,8 @@ def begin() -> None:
     global _has_begun
     if not _has_begun:
         _has_begun = True
+        # A child process that does not begin the log must not show the values of variables.
+        os.environ.setdefault("LOGURU_DIAGNOSE", "NO")
         _apply()
 
 
@@ -47,8 +50,10 @@ def configure(
     """Set the options of the log; they apply now if it has started, else when it starts."""
     global _level, _pygments_style
     add_secret_names(secret_names)
-    constant_fields.clear()
-    constant_fields.update((name, to_jsonable_field(name, value)) for name, value in fields.items())
+    constant = {name: to_jsonable_field(name, value) for name, value in fields.items()}
+    constant_fields.update(constant)  # first: no line may lack them
+    for name in constant_fields.keys() - constant.keys():
+        del constant_fields[name]
     _level, _pygments_style = level, pygments_style
     if _has_begun:
         _apply()

@@ -16,7 +16,7 @@ from . import fields, loguru_patch
 from .fields import LogEntry
 from .lines import dumps
 from .stream import Stream
-from .texts import class_name
+from .texts import class_name, safe_text, to_text
 from .tracebacks import format_exception
 
 if TYPE_CHECKING:
@@ -56,12 +56,15 @@ def log_line(level: str, message: str, arguments: Mapping[str, object]) -> None:
     """
     if loguru_patch.listeners or _is_customised():
         logger.opt(depth=1).log(level, message, **arguments)
-    elif _LEVELS[level] >= logger._core.min_level:  # type: ignore[attr-defined]
+    elif _level_number(level) >= logger._core.min_level:  # type: ignore[attr-defined]
         caller = sys._getframe(1)
         file = caller.f_code.co_filename.rpartition("/")[2]
         source = f"{file}:{caller.f_code.co_name}:{caller.f_lineno}"
-        entry = LogEntry(datetime.now().astimezone(), level, message, source, arguments)
-        _write(dumps(fields.to_fields(entry)))
+        _write(_line(LogEntry(datetime.now().astimezone(), level, message, source, arguments)))
+
+
+def _level_number(level: str) -> int:
+    return _LEVELS.get(level) or logger.level(level).no
 
 
 def _is_customised() -> bool:
@@ -81,17 +84,26 @@ def _write_record(record: Record) -> bool:
     """Write the line of `record`, store it in `record["json"]`, return False to skip the sink."""
     source = f"{record['file'].name}:{record['function']}:{record['line']}"
     level, message = record["level"].name, record["message"]
-    line_fields = fields.to_fields(
-        LogEntry(record["time"], level, message, source, record["extra"])
-    )
     error = record["exception"].value if record["exception"] else None
-    if error is not None and issubclass(type(error), BaseException):
-        line_fields["exception"] = _exception_text(error)
-    line = dumps(line_fields)
+    is_error = error is not None and issubclass(type(error), BaseException)
+    line = _line(
+        LogEntry(record["time"], level, message, source, record["extra"]),
+        {"exception": _exception_text(error)} if is_error and error is not None else {},
+    )
     cast(dict[str, Any], record)["json"] = line
     _write(line)
     loguru_patch.mark_written()
     return False
+
+
+def _line(entry: LogEntry, more: Mapping[str, str] | None = None) -> bytes:
+    """Return the line of an entry, a simpler one if `to_fields` of `logging.py` fails."""
+    try:
+        return dumps({**fields.to_fields(entry), **(more or {})})
+    except Exception as error:
+        problem = f"to_fields: {type(error).__name__}: {to_text(error)}"
+        simple = fields.without_request(entry)
+        return dumps({**simple, **(more or {}), "log_error": safe_text(problem)})
 
 
 def _exception_text(error: BaseException) -> str:

@@ -7,7 +7,7 @@ as down. A thread answers each scrape, so that scrapes do not delay requests.
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from socketserver import ThreadingTCPServer
 from typing import Any
@@ -77,13 +77,13 @@ async def serve_metrics(host: str, port: int | None) -> AsyncIterator[str]:
         server.server_close()
 
 
-def serve_during_lifespan(app: FastAPI, address: Callable[[], tuple[str, int | None]]) -> None:
-    """Serve the metrics while `app` runs; `address` is called when it starts."""
+def serve_during_lifespan(app: FastAPI, host: str, port: int | None) -> None:
+    """Serve the metrics while `app` runs; without a port, do not."""
     inner = app.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
-        async with serve_metrics(*address()) as url, inner(app) as state:
+        async with serve_metrics(host, port) as url, inner(app) as state:
             if url:
                 logger.info("serving metrics", url=url)
             yield state

@@ -35,7 +35,9 @@ class IsolationMiddleware:
             async def send_noted(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     trace.set_http_status(message["status"])
-                    trace.set_tag("request_id", dict(message["headers"])[b"x-request-id"].decode())
+                    # Without it, `add_sentry` was called before `add_request_log`.
+                    request_id = dict(message.get("headers", ())).get(b"x-request-id", b"")
+                    trace.set_tag("request_id", request_id.decode())
                 await send(message)
 
             try:

@@ -19,4 +19,4 @@ def stop_with_parent(interval: float = 0.5) -> None:
             time.sleep(interval)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=watch, name="end_with_parent", daemon=True).start()
+    threading.Thread(target=watch, name="stop_with_parent", daemon=True).start()

@@ -2,7 +2,7 @@
 
 import json
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
@@ -103,22 +103,6 @@ class ServiceSettings(EnvironmentSettings):
         str, Field(description="the name of a Pygments style, such as monokai")
     ] = "github-dark"
 
-    @classmethod
-    def load(cls) -> Self:
-        """Return the settings from the environment and `.env`, and configure the log.
-
-        Raises:
-            SystemExit: a variable is invalid; one log line names it and what is allowed.
-        """
-        settings = super().load()
-        configure(
-            level=settings.log_level,
-            fields=settings.log_fields,
-            pygments_style=settings.pygments_style if settings.env == "development" else None,
-            secret_names=settings.redact,
-        )
-        return settings
-
     @field_validator("pygments_style")
     @classmethod
     def _is_known_style(cls, style: str, info: ValidationInfo) -> str:
@@ -128,3 +112,13 @@ class ServiceSettings(EnvironmentSettings):
 
             get_style_by_name(style)
         return style
+
+
+def configure_log(settings: ServiceSettings) -> None:
+    """Hand the log its level, its constant fields, its colours and more secret names."""
+    configure(
+        level=settings.log_level,
+        fields=settings.log_fields,
+        pygments_style=settings.pygments_style if settings.env == "development" else None,
+        secret_names=settings.redact,
+    )

@@ -1,0 +1,31 @@
+"""library_code.py: which frames and classes are the service's own."""
+
+import json
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+import my_service
+from my_service._internal.log.library_code import is_in_app
+
+PACKAGE = Path(my_service.__file__).parent
+LIBRARIES = Path(sysconfig.get_path("purelib"))
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        (PACKAGE / "main.py", True),
+        (PACKAGE / "routers/hello.py", True),
+        (PACKAGE / "_internal_tools.py", True),
+        (PACKAGE / "_internal/log/sink.py", False),
+        (PACKAGE.with_name("my_service_tools") / "x.py", True),
+        (LIBRARIES / "my_service_client/x.py", False),
+        (Path(json.__file__), False),
+    ],
+    ids=lambda value: value.name if isinstance(value, Path) else "",
+)
+def test_frames(path: Path, own: bool) -> None:
+    """The package's are, but for `_internal`; those of Python and of installed packages are not."""
+    assert is_in_app(compile("", str(path), "exec")) is own
