@@ -1,1 +1,1 @@
-"""The tests of the template: what it refuses, what it renders, and how the result serves."""
+"""Tests of the template: refused answers, rendered projects and running services."""

@@ -1,4 +1,4 @@
-"""Renders that leave no trace outside their own folder, and the rule that CI skips nothing."""
+"""Fixtures that render in isolation, and the rule that a skipped test fails in CI."""
 
 import os
 import shutil
@@ -23,17 +23,17 @@ from tests.renders import (
     unwanted_folders,
 )
 
-# They run inside a render, by `test_rendered.py`.
+# `test_rendered.py` runs these inside a render.
 collect_ignore = ["rendered"]
 
-# A busy machine is no reason to fail, and CI finds the same things every time.
+# A slow machine does not fail a test, and CI is deterministic.
 settings.register_profile("plinth", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("plinth")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
-    """A home without settings of cookiecutter, where git knows a name and nothing else."""
+    """A home directory without cookiecutter settings, with only an identity for git."""
     folder = tmp_path_factory.mktemp("home")
     (folder / ".gitconfig").write_text("[user]\nname = Test\nemail = test@example.com\n")
     with pytest.MonkeyPatch.context() as patch:
@@ -46,7 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
 
 @pytest.fixture
 def bake(tmp_path: Path, home: Path) -> Callable[..., Path]:
-    """Render the template with some answers into a folder of the test's own."""
+    """A function that renders the template into the test's temporary folder."""
 
     def bake(**answers: str | bool) -> Path:
         return render(tmp_path, home, **answers)
@@ -56,7 +56,7 @@ def bake(tmp_path: Path, home: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def install(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Callable[[str], Path]:
-    """Render a combination of options and install it, with its heavy tests in `checks/`."""
+    """A function that renders and installs a combination, with its heavy tests in `checks/`."""
 
     @cache
     def install(combination: str) -> Path:
@@ -83,7 +83,7 @@ def installed(install: Callable[[str], Path]) -> Path:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone of the template as it is now, with all of it committed."""
+    """A copy of the template's working tree, with every file committed."""
     target = tmp_path / "plinth"
     here = shutil.ignore_patterns(".git", ".venv", ".hypothesis", ".*_cache", "__pycache__")
     shutil.copytree(TEMPLATE, target, ignore=here)
@@ -94,7 +94,7 @@ def clone(tmp_path: Path) -> Path:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI a test that skips itself has failed."""
+    """Fail a skipped test in CI."""
     report = yield
     fail_skipped(report)
     return report
@@ -102,14 +102,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """In CI a file that skips itself has failed."""
+    """Fail a skipped test file in CI."""
     report = yield
     fail_skipped(report)
     return report
 
 
 def fail_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
-    """Turn a skip into a failure in CI, unless its reason names what the site said it lacks."""
+    """Turn a skip into a failure in CI, unless its reason contains a word of SITE_MISSING."""
     if not report.skipped or hasattr(report, "wasxfail") or os.environ.get("CI") != "true":
         return
     reason = report.longreprtext

@@ -1,4 +1,4 @@
-"""The template under test, and the ways to render it."""
+"""The template under test, and functions that render it."""
 
 import itertools
 import json
@@ -13,7 +13,7 @@ from cookiecutter.main import cookiecutter
 
 TEMPLATE = Path(__file__).parents[1]
 SOURCES = TEMPLATE / "<<cookiecutter.project_slug>>"
-# Heavy tests of the rendered package, and what they need beside the project's own tools.
+# Heavy tests of the rendered package, and the packages that only they need.
 CHECKS = TEMPLATE / "tests" / "rendered"
 EXTRA = (
     "hypothesis", "jsonschema", "numpy", "pyyaml", "types-jsonschema", "types-pyyaml", "uvicorn",
@@ -27,7 +27,7 @@ OPTION_FOLDERS = {"use_sentry": "sentry", "use_prometheus": "prometheus"}
 
 
 def combinations(options: list[str]) -> dict[str, dict[str, bool]]:
-    """Return every choice of options under a readable name: `none`, `docker`, …, `all`."""
+    """Return every combination of options under a readable name: `none`, `docker`, …, `all`."""
     chosen = [dict(zip(options, choice, strict=True))
               for choice in itertools.product((False, True), repeat=len(options))]  # fmt: skip
     named = {"+".join(name[4:] for name in choice if choice[name]): choice for choice in chosen}
@@ -42,10 +42,10 @@ def unwanted_folders(answers: dict[str, bool]) -> list[str]:
 
 
 COMBINATIONS = combinations(OPTIONS)
-# These pass the full tests; of all others the form, the types and a served request are checked.
+# These run the full tests. The others are checked for format, types and responses.
 THOROUGH = [name for name in ("none", "all") if name in COMBINATIONS]
 
-# What people and projects are really called.
+# Unusual names of people and projects.
 AWKWARD_NAMES = {
     "quotes": 'Sean "Bob" O\'Hara',
     "accents": "Zoë",
@@ -64,7 +64,7 @@ AWKWARD_NAMES = {
     "number": "3.10",
 }
 
-# What the user, a git hook or the make that runs the tests has set, and would leak into renders.
+# Variables of the user, a git hook or the calling make that would leak into renders.
 FOREIGN = ("ARGS", "COOKIECUTTER_", "EMAIL", "GIT_", "MAKE", "MFLAGS", "OUT")
 
 
@@ -82,14 +82,14 @@ def render(output: Path, home: Path, **answers: str | bool) -> Path:
 
 
 def settings(home: Path) -> Path:
-    """Return settings for cookiecutter that keep its traces in a folder of ours."""
+    """Return a cookiecutter config file that keeps replays and templates in `home`."""
     path = home / "cookiecutter.yaml"
     path.write_text(f"{{replay_dir: {home}/replay, cookiecutters_dir: {home}/templates}}")
     return path
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
-    """Return this process's variables with another home."""
+    """Return this process's variables with another home directory."""
     kept = {name: v for name, v in os.environ.items() if not name.startswith((*FOREIGN, "XDG_"))}
     return kept | {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"} | variables
 
@@ -101,7 +101,7 @@ def run(
     typed: str = "",
     seconds: float = 600,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command without a terminal and return what it printed, whatever its exit code is."""
+    """Run a command without a terminal and return its output and exit code."""
     return subprocess.run(
         command,
         cwd=cwd,
@@ -122,24 +122,24 @@ def command(name: str) -> str:
 
 
 def contents(project: Path) -> dict[str, bytes]:
-    """Return the bytes of each of a project's files."""
+    """Return the bytes of each file of a project."""
     return {path: (project / path).read_bytes() for path in files(project)}
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Return what git prints."""
+    """Run git and return its output."""
     done = run("git", *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def commit(repository: Path, message: str) -> None:
-    """Commit all that there is."""
+    """Commit every file."""
     git(repository, "add", "--all")
     git(repository, "commit", "--quiet", "--message", message)
 
 
 def files(project: Path) -> set[str]:
-    """Return the paths of a project's files, without its repository."""
+    """Return the paths of a project's files, without `.git`."""
     found = (path.relative_to(project) for path in project.rglob("*") if path.is_file())
     return {path.as_posix() for path in found if path.parts[0] != ".git"}

@@ -1,4 +1,4 @@
-"""A rendered service as a process: started, asked, stopped, and its log read."""
+"""Run a rendered service as a process, send requests and check its log."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-# Variables of this process that a service would read as its own settings.
+# Prefixes of variables that a service would read as settings.
 SETTINGS = (
     "ENV",
     "HOST",
@@ -30,7 +30,7 @@ REQUEST_LINE = {
     *EVERY_LINE, "request_id", "remote_ip", "schema", "protocol", "method", "path_with_query",
     "status_code", "response_length", "elapsed", "referer", "user_agent",
 }  # fmt: skip
-# What the example router gives to try, and the level of the line that tells of it.
+# Requests to the example router, with the status and the level of the log line.
 REQUESTS = {
     ("GET", "/hello"): (200, "INFO"),
     ("GET", "/nowhere"): (404, "INFO"),
@@ -43,7 +43,7 @@ REQUESTS = {
 
 @dataclass
 class Served:
-    """What came of a service that ran: its responses, the lines of its log and its exit code."""
+    """The responses, log lines and exit code of a service."""
 
     responses: list[httpx.Response] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Served:
 
 
 def serve(python: Path, slug: str, folder: Path, **variables: str) -> Served:
-    """Start `python -m slug` in `folder`, send it `REQUESTS`, stop it by SIGTERM and wait."""
+    """Start `python -m slug` in `folder`, send `REQUESTS`, stop it with SIGTERM and wait."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     process = subprocess.Popen(
         [python, "-m", slug],
@@ -83,7 +83,7 @@ def serve(python: Path, slug: str, folder: Path, **variables: str) -> Served:
 
 
 def check(served: Served) -> None:
-    """Each line is one JSON object with the fields that are promised; the process ended well."""
+    """Assert that each line has the documented fields and the exit code is 0."""
     assert served.exit_code == 0
     assert [line["message"] for line in served.lines[:2]] == ["settings", "started"]
     assert served.lines[-1]["message"] == "shutdown"

@@ -1,4 +1,4 @@
-"""What the tests share: the service, a client for it, and the lines of the log."""
+"""Shared by the tests: the service, a client for it, and the lines of the log."""
 
 import contextlib
 import json
@@ -16,12 +16,12 @@ from httpx import ASGITransport, AsyncClient
 PROJECT = Path(__file__).parents[1]
 Log = Callable[..., list[dict[str, Any]]]
 
-# No variable of yours and no `.env` changes a test. Set here what the service requires.
+# Your variables and `.env` do not change a test. Set required variables here.
 for name in re.findall(r"^#([A-Z_]+)=", (PROJECT / "sample.env").read_text("utf-8"), re.MULTILINE):
     os.environ.pop(name, None)
 os.environ["ENV"] = "testing"
 # <% if cookiecutter.use_prometheus %>
-os.environ["METRICS_PORT"] = ""  # a running service may use it
+os.environ["METRICS_PORT"] = ""  # a running service may use the port
 # <% endif %>
 with contextlib.chdir(Path(__file__).parent):
     from << cookiecutter.project_slug >>.main import app
@@ -52,6 +52,6 @@ def connect(application: FastAPI) -> AsyncClient:
 
 @pytest.fixture
 async def client() -> AsyncIterator[AsyncClient]:
-    """A client of the service, which runs as under a server."""
+    """A client of the service, with its lifespan as under a server."""
     async with app.router.lifespan_context(app), connect(app) as connected:
         yield connected

@@ -25,7 +25,7 @@ def test_the_service_has_the_handlers() -> None:
 
 
 async def test_a_422_is_two_lines(log: Log) -> None:
-    """First what is invalid, as in the response but with secrets masked; then the request."""
+    """The first line has the response's errors with secrets masked, the second the request."""
     async with connect(app) as client:
         response = await client.get("/login?pin=x&password=hunter2")
     validation, request = log()

@@ -16,7 +16,7 @@ async def fail() -> None:
 async def test_successes_are_logged_at_debug(
     client: AsyncClient, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Probes that come every few seconds do not fill the log."""
+    """Successful probes do not fill the log at INFO."""
     monkeypatch.setattr(health, "checks", {})
     assert (await client.get("/health/live")).status_code == 200
     assert (await client.get("/health/ready")).status_code == 200
@@ -36,7 +36,7 @@ async def test_not_ready_while_a_check_fails(
 
 @pytest.mark.parametrize("state", ["starting", "stopping"])
 async def test_alive_but_not_ready(state: State, client: AsyncClient) -> None:
-    """Before the start is complete, and from the first signal to stop."""
+    """The service is alive but not ready while it starts and while it stops."""
     set_state(state)
     assert (await client.get("/health/ready")).status_code == 503
     assert (await client.get("/health/live")).status_code == 200

@@ -14,5 +14,5 @@ async def test_hello(client: AsyncClient, log: Log) -> None:
 
 @pytest.mark.parametrize(("b", "status"), [("2", 200), ("x", 422), ("0", 500)])
 async def test_divide(b: str, status: int, client: AsyncClient) -> None:
-    """It shows a response, a validation error and an unhandled exception."""
+    """The route shows a response, a validation error and an unhandled exception."""
     assert (await client.get("/divide", params={"a": 1, "b": b})).status_code == status

@@ -27,7 +27,7 @@ def test_a_record_is_one_json_object(log: Log) -> None:
 
 
 def test_a_log_call_does_not_raise(log: Log) -> None:
-    """If this fails after an update of Loguru, see `_internal/log/loguru_patch.py`."""
+    """Bad calls never raise; if a Loguru update breaks it, see `_internal/log/loguru_patch.py`."""
     logger.info("{user} sent {unknown} and {", user="ann")
     logger.log("NO SUCH LEVEL", "kept")
     first, second = log()
@@ -50,7 +50,7 @@ def test_secrets_are_masked(given: object, logged: object, log: Log) -> None:
 
 
 def test_the_standard_library_logs_the_same_way(log: Log) -> None:
-    """Its records and warnings are lines too, with their own caller as the source."""
+    """Its records and warnings are lines with their caller as the source."""
     logging.getLogger("library").warning("%s", "old", extra={"token": "hunter2"})
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -63,7 +63,7 @@ def test_the_standard_library_logs_the_same_way(log: Log) -> None:
 
 
 async def test_lines_of_a_request_have_its_id_and_bound_fields(log: Log) -> None:
-    """Those of threads and background tasks too, while other requests are in progress."""
+    """Lines of threads and background tasks have them too, during concurrent requests."""
     app = FastAPI()
     add_request_log(app)
 

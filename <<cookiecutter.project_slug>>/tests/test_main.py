@@ -14,7 +14,7 @@ from .conftest import PROJECT
 
 
 def test_every_line_of_the_process_is_json(tmp_path: Path) -> None:
-    """From the first line to the last; SIGTERM ends the process with exit code 0."""
+    """Every line is JSON, and SIGTERM ends the process with exit code 0."""
     process = subprocess.Popen(
         [sys.executable, "-m", "<< cookiecutter.project_slug >>"],
         cwd=tmp_path,

@@ -33,7 +33,7 @@ async def test_requests_are_counted_by_route() -> None:
 
 
 async def test_metrics_have_a_separate_port(log: Log) -> None:
-    """They are served there while the application runs, and not on its public port."""
+    """The metrics are on their port while the application runs, and not on its public port."""
     add_metrics(app, MetricsSettings(metrics_port=0))
     async with app.router.lifespan_context(app), connect(app) as client:
         public = await client.get("/metrics")

@@ -17,7 +17,7 @@ async def divide(divisor: int) -> float:
 
 
 async def test_a_request_is_one_line(log: Log) -> None:
-    """The line has the id that the client got, and what was requested, sent and measured."""
+    """The line has the id of the response, and the fields of the request and the response."""
     async with connect(app) as client:
         response = await client.get("/divide/2?token=x", headers={"user-agent": "me"})
     [line] = log()
@@ -41,7 +41,7 @@ async def test_an_unhandled_exception_is_one_line(log: Log) -> None:
 
 @pytest.mark.parametrize("given", ["from-proxy_1.2", "", "a b", '"}', "x" * 129])
 async def test_a_valid_request_id_is_kept(given: str, log: Log) -> None:
-    """An invalid one is replaced, in the response and in the log."""
+    """An invalid id is replaced, in the response and in the log."""
     async with connect(app) as client:
         response = await client.get("/nowhere", headers={"x-request-id": given})
     request_id = response.headers["x-request-id"]

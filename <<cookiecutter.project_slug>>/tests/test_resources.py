@@ -29,7 +29,7 @@ async def test_the_lifespan_is_logged(log: Log, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("step", ["startup", "shutdown"])
 async def test_failures(step: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step that fails is one ERROR line with the exception, which the server gets."""
+    """A failed step is one ERROR line with the exception, and the server gets the exception."""
     monkeypatch.setattr(resources, "startup", work)
     monkeypatch.setattr(resources, step, fail)
     with pytest.raises(ConnectionError):

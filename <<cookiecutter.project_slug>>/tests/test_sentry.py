@@ -1,4 +1,4 @@
-"""sentry.py: which failures become events. Nothing is sent."""
+"""sentry.py: which failures become events. The tests send nothing."""
 
 import json
 from pathlib import Path
@@ -17,12 +17,12 @@ from .conftest import connect
 
 
 def test_off_without_a_dsn() -> None:
-    """Importing the service has not started the SDK."""
+    """Importing the service does not start the SDK."""
     assert not sentry_sdk.is_initialized()
 
 
 async def test_a_failure_is_one_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has the id, the route and the values, but no secrets; a 422 is not reported."""
+    """The event has the id, the route and the values, but no secrets; a 422 has no event."""
     monkeypatch.chdir(tmp_path)  # without a `.env`
     monkeypatch.setattr(loguru_patch, "listeners", [])
     monkeypatch.setattr(sentry_sdk.get_global_scope(), "client", sentry_sdk.get_client())

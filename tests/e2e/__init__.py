@@ -1,1 +1,1 @@
-"""Tests that install, build or serve something first."""
+"""Tests that first install packages, build images or start servers."""

@@ -1,4 +1,4 @@
-"""Bugsink, a server that takes Sentry's events: in a folder, on loopback, asked by its API."""
+"""Run Bugsink, a server for Sentry's events, in a temporary folder and query its API."""
 
 import subprocess
 import tempfile
@@ -23,14 +23,14 @@ print(Project.objects.create(name="service").dsn)
 
 @dataclass
 class Bugsink:
-    """A server that runs, with one project."""
+    """A running server with one project."""
 
     url: str
     dsn: str
     token: str
 
     def get(self, path: str, **parameters: str) -> Any:
-        """Return what its API answers."""
+        """Return the response of the API."""
         response = httpx.get(
             f"{self.url}/api/canonical/0/{path}/",
             params=parameters,
@@ -40,13 +40,13 @@ class Bugsink:
         return response.raise_for_status().json()
 
     def wait_for(self, count: int) -> None:
-        """Return when it has so many events, or after half a minute."""
+        """Wait until the server has `count` events, for at most 30 seconds."""
         deadline = time.monotonic() + 30
         while len(self.events()) < count and time.monotonic() < deadline:
             time.sleep(0.2)
 
     def events(self) -> list[dict[str, Any]]:
-        """Return the events of all issues, as they were sent; one per issue and event."""
+        """Return the events of all issues as sent, each with the id of its issue."""
         found = []
         for issue in self.get("issues", project="1")["results"]:
             for event in self.get("events", issue=issue["id"])["results"]:
@@ -55,14 +55,14 @@ class Bugsink:
         return found
 
     def event_of(self, request_id: str) -> dict[str, Any] | None:
-        """Return the event of a request, None where there is none yet."""
+        """Return the event of a request, or None before it arrives."""
         events = (event for event in self.events() if event["tags"].get("request_id") == request_id)
         return next(events, None)
 
 
 @contextmanager
 def serve(host: str = "127.0.0.1") -> Generator[Bugsink]:
-    """Serve Bugsink, which is installed for that; in the end nothing is left of it."""
+    """Install and run Bugsink, and remove it at the end."""
     with tempfile.TemporaryDirectory() as name:
         server, process = _start(_install(Path(name), host), Path(name))
         try:
@@ -73,7 +73,7 @@ def serve(host: str = "127.0.0.1") -> Generator[Bugsink]:
 
 
 def _install(folder: Path, host: str) -> Path:
-    """Install Bugsink and make its databases; return the folder of its programs."""
+    """Install Bugsink and create its databases; return the folder of its programs."""
     uv, programs = command("uv"), folder / "venv" / "bin"
     for words in (
         (uv, "venv", "--quiet", folder / "venv"),
@@ -90,7 +90,7 @@ def _install(folder: Path, host: str) -> Path:
 
 
 def _start(programs: Path, folder: Path) -> tuple[Bugsink, subprocess.Popen[bytes]]:
-    """Serve Bugsink, and make a project and a token for its API."""
+    """Run Bugsink with a new project and a token for its API."""
     dsn = _succeed(programs / "bugsink-manage", "shell", "-c", MAKE_PROJECT, cwd=folder)
     token = _succeed(programs / "bugsink-manage", "create_auth_token", cwd=folder)
     dsn = dsn.split()[-1]
@@ -113,7 +113,7 @@ def _start(programs: Path, folder: Path) -> tuple[Bugsink, subprocess.Popen[byte
 
 
 def _succeed(*words: str | Path, cwd: Path) -> str:
-    """Run a command that must succeed, and return what it printed."""
+    """Run a command, assert that it succeeds and return its output."""
     done = run(*words, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -1,4 +1,4 @@
-"""One GET over HTTP/3."""
+"""Send a GET over HTTP/3."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ class Http3(QuicConnectionProtocol):
         self.body = b""
 
     def quic_event_received(self, event: QuicEvent) -> None:
-        """Collect what comes."""
+        """Collect the headers and the body."""
         for part in self.http.handle_event(event):
             if isinstance(part, HeadersReceived):
                 self.headers |= {name.decode(): value.decode() for name, value in part.headers}
@@ -41,7 +41,7 @@ class Http3(QuicConnectionProtocol):
 
 
 async def get(port: int, path: str, root: str) -> tuple[int, dict[str, str], bytes]:
-    """Return status, headers and body; the server must have a certificate by `root`."""
+    """Return status, headers and body; verify the server's certificate against `root`."""
     configuration = QuicConfiguration(alpn_protocols=H3_ALPN, server_name="localhost")
     configuration.load_verify_locations(cadata=root.encode())
     async with connect(

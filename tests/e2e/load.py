@@ -1,4 +1,4 @@
-"""Many requests over kept-alive connections, each answer compared with the expected one."""
+"""Send many requests over persistent connections and compare each response."""
 
 import asyncio
 import itertools
@@ -13,7 +13,7 @@ CONNECTIONS = 16
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked, and what the answer must be."""
+    """A request and its expected response."""
 
     path: str
     status: int
@@ -22,7 +22,7 @@ class Request:
     sent: bytes = b""
 
     def encoded(self, host: str) -> bytes:
-        """Return it as HTTP/1.1."""
+        """Return the request as HTTP/1.1."""
         head = f"{self.method} /api{self.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: load\r\n"
         return f"{head}Content-Length: {len(self.sent)}\r\n\r\n".encode() + self.sent
 
@@ -38,7 +38,7 @@ POST = Request("/trial/echo", 200, b"1000", "POST", b"x" * 1000)
 
 @dataclass
 class Answer:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
@@ -46,7 +46,7 @@ class Answer:
 
 
 class Connection:
-    """One connection, opened at need."""
+    """One connection, opened on demand."""
 
     def __init__(self, port: str, tls: ssl.SSLContext) -> None:
         self.host = f"localhost:{port}"
@@ -55,11 +55,11 @@ class Connection:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def request(self, request: Request) -> Answer:
-        """Send a request and return the answer."""
+        """Send a request and return the response."""
         return await self.ask(request.encoded(self.host))
 
     async def ask(self, raw: bytes) -> Answer:
-        """Send what it is given and return the answer; an error closes the connection."""
+        """Send raw bytes and return the response; an error closes the connection."""
         try:
             if not self._streams:
                 self._streams = await asyncio.open_connection(
@@ -74,7 +74,7 @@ class Connection:
             raise
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         if self._streams:
             self._streams[1].transport.abort()
             self._streams = None
@@ -88,12 +88,12 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
 
 
 class Load:
-    """Requests in the background, until leaving or until `total` of them are answered."""
+    """Requests in the background, until the context exits or `total` requests are answered."""
 
     def __init__(
         self, port: str, tls: ssl.SSLContext, *requests: Request, total: int = 10**9
     ) -> None:
-        self.ids: set[str] = set()  # of all that was answered
+        self.ids: set[str] = set()  # of all answered requests
         self.statuses: Counter[int] = Counter()
         self.wrong: list[str] = []
         self.broken: list[str] = []
@@ -129,7 +129,7 @@ class Load:
                 self._compare(request, await connection.request(request))
             except (OSError, EOFError, TimeoutError) as error:
                 self.broken.append(f"{request.path}: {error!r}")
-                await asyncio.sleep(0.02)  # there may be nobody any more
+                await asyncio.sleep(0.02)  # the service may be gone
         connection.close()
 
     def _compare(self, request: Request, answer: Answer) -> None:

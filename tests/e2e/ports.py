@@ -1,10 +1,10 @@
-"""Ports for what the tests start."""
+"""Free ports for the servers of the tests."""
 
 import socket
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port of an address of this machine that is free for TCP and for UDP."""
+    """Return a port of a local address that is free for TCP and UDP."""
     while True:
         with (
             socket.socket(type=socket.SOCK_STREAM) as tcp,

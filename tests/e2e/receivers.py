@@ -1,4 +1,4 @@
-"""Stand-ins for what alerts are sent to: Slack's webhook and a mail server, on loopback."""
+"""Fake receivers of alerts on loopback: Slack's webhook and a mail server."""
 
 import base64
 import email
@@ -16,7 +16,7 @@ PASSWORD = "hunter2"
 
 
 class Receiver(ThreadingTCPServer):
-    """A server in a thread; what it was sent is in `inbox`, as a title and a text."""
+    """A server in a thread; `inbox` has the title and the text of each message."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -44,7 +44,7 @@ class Receiver(ThreadingTCPServer):
 
 
 class Slack(BaseHTTPRequestHandler):
-    """Takes messages as Slack's incoming webhooks do: the secret is the path."""
+    """Accepts messages like Slack's incoming webhooks, where the path is the secret."""
 
     server: Receiver
 
@@ -63,7 +63,7 @@ class Slack(BaseHTTPRequestHandler):
 
 
 class Mail(StreamRequestHandler):
-    """Takes mail as a server does that wants a password (RFC 5321, RFC 4954)."""
+    """Accepts mail like a server that requires a password (RFC 5321, RFC 4954)."""
 
     server: Receiver
     welcome = False
@@ -80,7 +80,7 @@ class Mail(StreamRequestHandler):
                 return
 
     def answer(self, word: str, rest: str) -> str:
-        """Return the answer to a command."""
+        """Return the response to a command."""
         if word == "EHLO":
             return "250-stand-in\r\n250 AUTH PLAIN"
         if word == "AUTH":
@@ -90,7 +90,7 @@ class Mail(StreamRequestHandler):
         return {"QUIT": "221 bye"}.get(word, "250 fine" if self.welcome else "530 who are you?")
 
     def take(self) -> None:
-        """Take a message up to the line with nothing but a full stop."""
+        """Read a message up to the line that contains only a full stop."""
         self.say("354 go on")
         lines = [*iter(self.rfile.readline, b".\r\n")]
         message = email.message_from_bytes(b"".join(lines), policy=email.policy.default)

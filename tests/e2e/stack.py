@@ -1,4 +1,4 @@
-"""The containers of a rendered project: started and asked from outside, looked at, and removed."""
+"""Start, request, inspect and remove the containers of a rendered project."""
 
 import json
 import os
@@ -24,7 +24,7 @@ ROOT = "/data/caddy/pki/authorities/local/root.crt"
 
 
 def need_engine() -> None:
-    """Skip what needs containers where there are none, and say what is missing."""
+    """Skip the test without a container engine, and name what is missing."""
     if not shutil.which("docker"):
         pytest.skip("no container engine: docker is not installed")
     if subprocess.run(
@@ -36,7 +36,7 @@ def need_engine() -> None:
 
 
 def until(look: Callable[[], Found | None], seconds: float = 10) -> Found:
-    """Return what `look` finds as soon as it finds something."""
+    """Poll `look` and return its first true result."""
     end = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < end, f"nothing was found in {seconds} s"
@@ -46,13 +46,13 @@ def until(look: Callable[[], Found | None], seconds: float = 10) -> Found:
 
 @dataclass
 class Container:
-    """What the engine tells about one container."""
+    """One container of the engine."""
 
     id: str
 
     @property
     def inspected(self) -> dict[str, Any]:
-        """What `docker inspect` shows."""
+        """The output of `docker inspect`."""
         done = subprocess.run(
             ["docker", "inspect", self.id], capture_output=True, text=True, check=True
         )
@@ -60,7 +60,7 @@ class Container:
         return shown
 
     def log(self) -> list[str]:
-        """Every line so far."""
+        """Return every line so far."""
         done = subprocess.run(
             ["docker", "logs", self.id],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True,
@@ -69,7 +69,7 @@ class Container:
 
 
 class Stack:
-    """One project's containers under a name of their own, on ports of the loopback."""
+    """The containers of one project, under a unique name and on loopback ports."""
 
     def __init__(self, project: Path, **variables: str) -> None:
         self.project = project
@@ -87,7 +87,7 @@ class Stack:
         }
 
     def __call__(self, *words: str) -> str:
-        """Run a command in the project; it must succeed."""
+        """Run a command in the project, assert that it succeeds and return its output."""
         done = run(*words, cwd=self.project, env=self.environment)
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout
@@ -97,12 +97,12 @@ class Stack:
         return self("docker", "compose", *words)
 
     def up(self, **variables: str) -> None:
-        """Start everything, as a user does."""
+        """Start the stack with `make up`."""
         self.environment |= variables
         self("make", "up")
 
     def add_trial(self) -> None:
-        """Give the service the routes of `trial.py`."""
+        """Add the routes of `trial.py` to the service."""
         package = self.project / self.project.name
         shutil.copy(TRIAL, package / "routers")
         routers = package / "routers/__init__.py"
@@ -113,10 +113,10 @@ class Stack:
         )
 
     def remove(self) -> None:
-        """Leave nothing behind."""
+        """Remove the containers, volumes, networks and images."""
         down = ("down", "--volumes", "--rmi", "local", "--remove-orphans", "--timeout", "1")
         self.compose("--profile", "*", *down)
-        # Images that later ones took the name from.
+        # Remove images that lost their name to a later build.
         label = f"label=com.docker.compose.project={self.environment['COMPOSE_PROJECT_NAME']}"
         self("docker", "image", "prune", "--force", "--filter", label)
 
@@ -130,12 +130,12 @@ class Stack:
         return container
 
     def log(self, service: str) -> list[dict[str, Any]]:
-        """Return every line of a service that is still there."""
+        """Return every line of a service's existing containers."""
         lines = self.compose("logs", "--no-color", "--no-log-prefix", service).splitlines()
         return [*map(json.loads, lines)]
 
     def line(self, service: str, request_id: str) -> dict[str, Any]:
-        """Return the one line about a request, as soon as it is there."""
+        """Wait for the summary line of a request and return it."""
 
         def find() -> list[dict[str, Any]]:
             return [line for line in self.log(service)
@@ -146,7 +146,7 @@ class Stack:
         return line
 
     def gateway(self, network: str) -> str:
-        """Return the address under which a network's containers reach this machine."""
+        """Return the address at which a network's containers reach this machine."""
         name = f"{self.environment['COMPOSE_PROJECT_NAME']}_{network}"
         found = self(
             "docker", "network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", name
@@ -154,17 +154,17 @@ class Stack:
         return found.strip()
 
     def tls(self) -> ssl.SSLContext:
-        """Return a context that believes Caddy's own CA, and nobody else."""
+        """Return a context that trusts only Caddy's CA."""
         context = ssl.create_default_context(cadata=self.root())
         assert context.get_ca_certs()
         return context
 
     def root(self) -> str:
-        """Return the certificate of Caddy's own CA."""
+        """Return the certificate of Caddy's CA."""
         return self.compose("exec", "-T", "caddy", "cat", ROOT)
 
     def client(self, protocol: str = "2") -> httpx.Client:
-        """Return a client for one version of HTTP that verifies whom it talks to."""
+        """Return a client for one version of HTTP that verifies Caddy's certificate."""
         return httpx.Client(
             base_url=self.url,
             verify=self.tls(),
@@ -175,5 +175,5 @@ class Stack:
         )
 
 
-# Messages of the line that sums a request up, by the service and by Caddy.
+# Messages of a request's summary line, in the logs of the service and of Caddy.
 SUMMARIES = {"handled request", "log request", "log websocket", "unhandled exception"}

@@ -1,4 +1,4 @@
-"""The service with `use_sentry` as a process, and a real server that takes its events."""
+"""The service with `use_sentry` as a process, and a real server that receives its events."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from tests.serving import SETTINGS
 CANARY = "canary-7f3a"
 AGENT = "Netscape"
 
-# It lies beside `failing.py` of the heavy tests.
+# Written beside `failing.py` of the heavy tests.
 SERVICE = """
 import sys
 from failing import fail, router
@@ -57,7 +57,7 @@ FAILURES = [
 
 
 class Service:
-    """A service that was started, until it is stopped."""
+    """A running service."""
 
     def __init__(self, project: Path, *arguments: str, **variables: str) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
@@ -86,7 +86,7 @@ class Service:
         self.process.communicate()
 
     def stop(self) -> float:
-        """Stop it by SIGTERM and return how many seconds it took; it must end well."""
+        """Stop it with SIGTERM, assert exit code 0 and return how many seconds it took."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         _, rest = self.process.communicate(timeout=30)
@@ -97,7 +97,7 @@ class Service:
 
 @pytest.fixture(scope="module")
 def project(install: Callable[[str], Path]) -> Path:
-    """A project with this option and no other."""
+    """A project with only this option."""
     only = next(name for name, options in COMBINATIONS.items()
                 if [option for option in options if options[option]] == ["use_sentry"])  # fmt: skip
     project = install(only)
@@ -113,7 +113,7 @@ def receiver() -> Generator[Bugsink]:
 
 
 def ask_for_failures(service: Service) -> dict[str, str]:
-    """Ask for each failure once, and for what is none; return the id of each."""
+    """Request each failure once, and some client errors; return the ids of the failures."""
     ids = {}
     with httpx.Client(base_url=service.url, timeout=30) as client:
         for name in FAILURES:
@@ -136,20 +136,20 @@ def ask_for_failures(service: Service) -> dict[str, str]:
 
 
 def test_events(project: Path, receiver: Bugsink) -> None:
-    """Each failure of a process is one event, found by the id of its response, without secrets."""
+    """Each failure is one event with the id of its response and without secrets."""
     with Service(project, SENTRY_DSN=receiver.dsn, SENTRY_ENVIRONMENT="staging") as service:
         ids = ask_for_failures(service)
-        # A busy receiver may need longer for all of them than the second that a stop waits.
+        # A busy receiver may need more than the second that a shutdown waits.
         receiver.wait_for(len(ids) - 1)
         service.stop()
     events = receiver.events()
-    # A thread has no request, and before Python 3.12 neither has a lost task.
+    # A thread has no request, and before Python 3.12 neither does a lost task.
     told = {event["transaction"]: event["tags"]["request_id"]
             for event in events if "request_id" in event.get("tags", {})}  # fmt: skip
     outside = {name for name in ids if name.startswith(("/shop/thread", "/shop/lost-task"))}
     assert {**told, **{name: ids[name] for name in outside}} == ids
     assert len(events) == len(ids)
-    # As many issues as kinds of failures: `fail` of two routes is told by what it says.
+    # One issue for each kind of failure: the message separates `fail` of two routes.
     assert len({event["issue"] for event in events}) == len(events)
     assert {(event["environment"], event["release"]) for event in events} == {("staging", "0.1.0")}
     text = json.dumps(events)
@@ -163,7 +163,7 @@ def test_events(project: Path, receiver: Bugsink) -> None:
 
 
 def test_failed_start(project: Path, receiver: Bugsink) -> None:
-    """A start that fails is reported before the process is gone."""
+    """A failed start is reported before the process exits."""
     before = len(receiver.events())
     with Service(project, "fail", SENTRY_DSN=receiver.dsn) as service:
         assert service.process.wait(timeout=30) == 1
@@ -172,9 +172,9 @@ def test_failed_start(project: Path, receiver: Bugsink) -> None:
     assert event["logentry"]["message"] == "startup failed"
 
 
-@pytest.mark.parametrize("answers", [False, True], ids=["nobody-listens", "nobody-answers"])
+@pytest.mark.parametrize("answers", [False, True], ids=["refused", "unanswered"])
 def test_unreachable_server(answers: bool, project: Path) -> None:
-    """A server that cannot be reached slows no request, and the stop by a second at most."""
+    """An unreachable server delays no request, and the shutdown by at most one second."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         if answers:
@@ -189,7 +189,7 @@ def test_unreachable_server(answers: bool, project: Path) -> None:
         assert not [line for line in service.lines if "_flush" in line["source"]]
 
 
-def test_the_same_failures_are_asked_for() -> None:
-    """The list here is that of the routes."""
+def test_failures_match_the_routes() -> None:
+    """Every name in `FAILURES` has a route in `failing.py`."""
     assert all(f'"/{name}/{{number}}"' in (CHECKS / "sentry/failing.py").read_text()
                for name in FAILURES)  # fmt: skip

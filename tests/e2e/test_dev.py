@@ -1,4 +1,4 @@
-"""`make dev` on a terminal: colours, a reload that survives a broken edit, and an end of it all."""
+"""`make dev` on a terminal: colours, reloads after a broken edit, and signals."""
 
 import json
 import os
@@ -20,7 +20,7 @@ COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Terminal:
-    """A pseudo-terminal whose screen is read until something is on it."""
+    """A pseudo-terminal, and the process that writes to it."""
 
     def __init__(self, process: Callable[[int], subprocess.Popen[bytes]]) -> None:
         self.reader, writer = pty.openpty()
@@ -29,7 +29,7 @@ class Terminal:
         os.close(writer)
 
     def read_until(self, text: str) -> str:
-        """Return what was written up to `text`, which is waited for."""
+        """Wait for `text` and return the output so far."""
         while text not in COLOR.sub("", self.screen):
             assert select.select([self.reader], [], [], 60)[0], f"no {text!r} in: {self.screen}"
             self.screen += os.read(self.reader, 65536).decode("utf-8")
@@ -37,8 +37,8 @@ class Terminal:
         return screen
 
     def read_to_the_end(self) -> str:
-        """Return what was written by all that have the terminal, the last of which has ended."""
-        with suppress(OSError):  # on Linux there is no end of a terminal, but an error
+        """Return the output up to the end of the last process on the terminal."""
+        with suppress(OSError):  # on Linux the end of a terminal is an error
             while select.select([self.reader], [], [], 60)[0]:
                 if not (part := os.read(self.reader, 65536)):
                     break
@@ -50,7 +50,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(installed: Path, tmp_path: Path) -> Generator[Terminal]:
-    """The terminal of a `make dev`, which is stopped in the end."""
+    """The terminal of `make dev`, which is stopped after the test."""
     (tmp_path / "uv").symlink_to(command("uv"))
 
     def make_dev(writer: int) -> subprocess.Popen[bytes]:
@@ -79,7 +79,7 @@ def terminal(installed: Path, tmp_path: Path) -> Generator[Terminal]:
 
 
 def test_dev(terminal: Terminal, installed: Path) -> None:
-    """The log is coloured; a broken edit is one error, and the next edit serves again."""
+    """The log is coloured, a broken edit logs one error, and the next edit reloads the service."""
     greeting = installed / "my_service/routers/hello.py"
     source = greeting.read_text()
     assert "\x1b[" in terminal.read_until("CTRL + C to quit")
@@ -98,7 +98,7 @@ def test_dev(terminal: Terminal, installed: Path) -> None:
 
 
 def watcher_of(make: int) -> int:
-    """Return the process of watchfiles, the parent of the service."""
+    """Return the process id of watchfiles, the parent of the service."""
     listed = subprocess.check_output(["ps", "-ww", "-A", "-o", "pgid=,ppid=,args="], text=True)
     processes = [line.split(None, 2) for line in listed.splitlines()]
     [parent] = [
@@ -110,23 +110,23 @@ def watcher_of(make: int) -> int:
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"])
-def test_a_signal_to_watchfiles_ends_it_all(name: str, terminal: Terminal) -> None:
-    """The service stops in order, and nothing that has the terminal is left."""
+def test_signal_to_watchfiles_ends_every_process(name: str, terminal: Terminal) -> None:
+    """The service shuts down cleanly, and no process keeps the terminal open."""
     terminal.read_until("CTRL + C to quit")
     os.kill(watcher_of(terminal.process.pid), getattr(signal, name))
     assert '"shutdown"' in terminal.read_to_the_end()
 
 
-def test_sigterm_to_make_ends_it_all(terminal: Terminal) -> None:
-    """It is what service managers and IDEs send."""
+def test_sigterm_to_make_ends_every_process(terminal: Terminal) -> None:
+    """SIGTERM to make, which service managers and IDEs send, ends every process."""
     terminal.read_until("CTRL + C to quit")
     terminal.process.terminate()
     assert '"shutdown"' in terminal.read_to_the_end()
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
-def test_a_signal_of_the_terminal_ends_it_all(name: str, terminal: Terminal) -> None:
-    """Ctrl-C and a closed window reach the whole group; make passes neither on by itself."""
+def test_signal_of_the_terminal_ends_every_process(name: str, terminal: Terminal) -> None:
+    """Ctrl-C or a closed window ends every process, although make forwards neither signal."""
     terminal.read_until("CTRL + C to quit")
     os.killpg(terminal.process.pid, getattr(signal, name))
     terminal.read_to_the_end()

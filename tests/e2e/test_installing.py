@@ -1,4 +1,4 @@
-"""From a fresh clone to a service that ran: on every Python that is here, by every installer."""
+"""From a fresh clone to a running service, with every available Python and installer."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from tests.serving import check, serve
 
 
 def interpreters() -> list[str]:
-    """Return one interpreter of each minor version: this one, then those that the site names."""
+    """Return one interpreter of each minor version: this one, then those in SITE_PYTHONS."""
     found = {"{}.{}".format(*sys.version_info): sys.executable}
     for path in os.environ.get("SITE_PYTHONS", "").split():
         version = run(
@@ -23,13 +23,13 @@ def interpreters() -> list[str]:
 
 
 def isolated(home: Path, **variables: str) -> dict[str, str]:
-    """Return this process's variables without its own virtual environment."""
+    """Return this process's variables without its virtual environment."""
     kept = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     return kept | {"COOKIECUTTER_CONFIG": str(settings(home))} | variables
 
 
 def make(project: Path, env: dict[str, str], *targets: str) -> None:
-    """Run make in a project; it must succeed."""
+    """Run make in a project and assert that it succeeds."""
     done = run("make", *targets, cwd=project, env=env)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
@@ -51,7 +51,7 @@ def test_make_targets(python: str, tmp_path: Path, home: Path) -> None:
 
 
 def test_pipx_and_no_uv(tmp_path: Path, home: Path) -> None:
-    """`pipx run cookiecutter`, then `make install` where there is no uv: it gets its own copy."""
+    """After `pipx run cookiecutter`, `make install` without uv installs a local copy of uv."""
     if not shutil.which("make", path="/usr/bin:/bin"):
         pytest.skip("make is not where Debian has it")
     env = isolated(home, PIPX_HOME=str(tmp_path / "pipx"), PIPX_DEFAULT_PYTHON=sys.executable)
@@ -83,7 +83,7 @@ def test_pip(tmp_path: Path, home: Path) -> None:
 
 
 def test_poetry(tmp_path: Path, home: Path) -> None:
-    """Poetry 2 finds the project in order."""
+    """`poetry check` of Poetry 2 accepts the project."""
     project = render(tmp_path, home)
     poetry = (command("uv"), "tool", "run", "poetry>=2.2")
     done = run(*poetry, "check", cwd=project, env=isolated(home, POETRY_HOME=str(home)))

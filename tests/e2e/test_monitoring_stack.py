@@ -1,4 +1,4 @@
-"""From a request to a message on somebody's phone, by the real Prometheus and Alertmanager."""
+"""From a request to an alert message, with the real Prometheus and Alertmanager."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.e2e.receivers import HOOK, PASSWORD, Mail, Receiver, Slack
 from tests.renders import run
 from tests.serving import SETTINGS
 
-# Every time in the configuration, and what it is in the copy that is tested.
+# Every duration in the configuration, and its value in the tested copy.
 SHORTER = {
     "prometheus.yml": {"15s": "500ms"},
     "rules.yml": {"[5m]": "[10s]", "[30m]": "[20s]", "[1h]": "[20s]", "[6h]": "[30s]"},
@@ -49,7 +49,7 @@ COUNTED = {
 
 
 def tool(*names: str) -> str:
-    """Return the program that has one of these names, or skip the test."""
+    """Return the first program that is installed, or skip the test."""
     for name in names:
         if found := shutil.which(name):
             return found
@@ -57,7 +57,7 @@ def tool(*names: str) -> str:
 
 
 def until(happened: Callable[[], Any], seconds: float = 60) -> Any:
-    """Ask again and again, since an HTTP API tells nothing by itself; return the first answer."""
+    """Poll an HTTP API and return the first true result."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -71,7 +71,7 @@ def until(happened: Callable[[], Any], seconds: float = 60) -> Any:
 
 @contextmanager
 def process(words: list[str | Path], folder: Path, log: Path) -> Iterator[None]:
-    """Run a program while the context is open; what it prints goes to a file."""
+    """Run a program while the context is open, with its output in a file."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     with log.open("w") as output:
         started = subprocess.Popen(
@@ -87,7 +87,7 @@ def process(words: list[str | Path], folder: Path, log: Path) -> Iterator[None]:
 
 @dataclass
 class Watch:
-    """A service and all that watches it."""
+    """A service and the programs that monitor it."""
 
     folder: Path
     service: httpx.Client
@@ -98,19 +98,19 @@ class Watch:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """What the service has logged."""
+        """The lines that the service has logged."""
         text = (self.folder / "service.log").read_text("utf-8")
         return [json.loads(line) for line in text.splitlines()]
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """Return what Prometheus answers."""
+        """Return the result of a query to Prometheus."""
         answer = self.prometheus.get("/api/v1/query", params={"query": expression})
         found: list[dict[str, Any]] = answer.json()["data"]["result"]
         return found
 
 
 def commands(project: Path, ports: dict[str, int], folder: Path) -> list[list[str]]:
-    """Return the commands of docs/prometheus.md, with ports and a folder of our own."""
+    """Return the commands of docs/prometheus.md, with the test's ports and folder."""
     text = (project / "docs/prometheus.md").read_text("utf-8").replace("\\\n", " ")
     for port, ours in ports.items():
         text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{ours}")
@@ -120,7 +120,7 @@ def commands(project: Path, ports: dict[str, int], folder: Path) -> list[list[st
 
 
 def shorten(monitoring: Path) -> None:
-    """Shorten every time in a copy of the configuration."""
+    """Shorten every duration in a copy of the configuration."""
     for name, times in SHORTER.items():
         text = (monitoring / name).read_text("utf-8")
         for long, short in times.items():
@@ -130,7 +130,7 @@ def shorten(monitoring: Path) -> None:
 
 
 def redirect(monitoring: Path, metrics: str, ports: dict[str, int]) -> None:
-    """Let a copy of the configuration speak of our ports, and give it its secrets."""
+    """Put the test's ports and secrets into a copy of the configuration."""
     for name in ("prometheus.yml", "alertmanager.yml"):
         text = (monitoring / name).read_text("utf-8")
         text = text.replace("127.0.0.1:9464", metrics).replace(":9093", f":{ports['9093']}")
@@ -148,7 +148,7 @@ def watch(
 ) -> Generator[Watch]:
     """A rendered service, Prometheus and Alertmanager, started as docs/prometheus.md shows."""
     programs = [tool("prometheus"), tool("alertmanager", "prometheus-alertmanager")]
-    # With Docker the configuration speaks of containers; the stack has tests of its own.
+    # With Docker the configuration names containers; `test_stack.py` tests that.
     folder, project = tmp_path_factory.mktemp("watch"), install("prometheus")
     shutil.copytree(project / "monitoring", folder / "monitoring")
     shutil.copytree(project / "docs", folder / "docs")
@@ -177,12 +177,12 @@ def watch(
 
 
 def read(path: Path) -> str:
-    """Return what is in a file so far."""
+    """Return the current text of a file."""
     return path.read_text("utf-8")
 
 
 def test_exactly_a_thousand_requests(watch: Watch) -> None:
-    """Prometheus knows each of them by method, route and status; the log has a line for each."""
+    """Prometheus counts each request by method, route and status, and the log agrees."""
     for (method, path), times in REQUESTS.items():
         for _ in range(times):
             watch.service.request(method, path)
@@ -196,11 +196,11 @@ def test_exactly_a_thousand_requests(watch: Watch) -> None:
     assert counted == COUNTED
     assert watch.query("sum(http_request_duration_seconds_count)")[0]["value"][1] == "1000"
     told = Counter(line["status_code"] for line in watch.log if "status_code" in line)
-    assert told == {200: 800, 422: 80, 405: 60, 404: 40}  # successful probes are not told
+    assert told == {200: 800, 422: 80, 405: 60, 404: 40}  # successful probes are not logged at INFO
 
 
-def test_an_exemplar_leads_to_a_line_of_the_log(watch: Watch) -> None:
-    """Prometheus asks for OpenMetrics, and has the id of a request for a bucket."""
+def test_exemplars_have_ids_of_log_lines(watch: Watch) -> None:
+    """Prometheus scrapes OpenMetrics and stores request ids that are in the log."""
     watch.service.get("/hello")
     now = time.time()
     asked: dict[str, str | float] = {
@@ -215,8 +215,8 @@ def test_an_exemplar_leads_to_a_line_of_the_log(watch: Watch) -> None:
     assert ids <= {line["request_id"] for line in watch.log if "status_code" in line}
 
 
-def test_an_alert_arrives_and_tells_of_its_end(watch: Watch) -> None:
-    """Failing requests become a Slack message and an e-mail, and both say when it is over."""
+def test_alert_fires_and_resolves(watch: Watch) -> None:
+    """Slack and e-mail get a message when requests fail and when the alert resolves."""
 
     def keep_asking(path: str, receiver: Receiver) -> None:
         until(lambda: watch.service.get(path) and not receiver.inbox.empty())
@@ -229,7 +229,7 @@ def test_an_alert_arrives_and_tells_of_its_end(watch: Watch) -> None:
         assert "roll back first" in text
     assert "alertname = ErrorBudgetBurnsFast\njob = service\nseverity = critical" in firing
     assert "alertname=`ErrorBudgetBurnsFast` job=`service` severity=`critical`" in message
-    # Who has been told of the fast one is not told of the slow one.
+    # The fast alert inhibits the slow one.
     assert until(lambda: inhibited(watch)) == {"ErrorBudgetBurnsSlowly"}
 
     keep_asking("/hello", watch.mail)
@@ -238,13 +238,13 @@ def test_an_alert_arrives_and_tells_of_its_end(watch: Watch) -> None:
 
 
 def inhibited(watch: Watch) -> set[str]:
-    """Return the names of the alerts that Alertmanager keeps to itself."""
+    """Return the names of the alerts that Alertmanager inhibits."""
     alerts = watch.alertmanager.get("/api/v2/alerts").json()
     return {alert["labels"]["alertname"] for alert in alerts if alert["status"]["inhibitedBy"]}
 
 
 def test_an_edit_needs_no_restart(watch: Watch) -> None:
-    """The documented `POST /-/reload` brings an edit of each configuration into force."""
+    """The documented `POST /-/reload` applies an edit of each configuration."""
     monitoring = watch.folder / "monitoring"
     with (monitoring / "rules.yml").open("a") as rules:
         rules.write("  - name: added\n    rules: [{record: added, expr: vector(1)}]\n")

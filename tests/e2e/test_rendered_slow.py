@@ -1,4 +1,4 @@
-"""The slower tests of the package: how processes end, a flood, and all of them with all options."""
+"""The slow tests of the rendered package, and the coverage of all tests with all options."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +18,12 @@ SLOW = [
 
 @pytest.mark.parametrize(("combination", "tests"), SLOW)
 def test_slow_tests(combination: str, tests: str, install: Callable[[str], Path]) -> None:
-    """They pass without options, and with all of them."""
+    """The slow tests pass without options and with all options."""
     run_rendered_tests(install(combination), tests)
 
 
 def test_every_branch(install: Callable[[str], Path]) -> None:
-    """All tests of a package with all options together leave no branch of it out."""
+    """The tests cover every branch of a package with all options."""
     project = install("all")
     for tests in folders_of_tests("all"):
         run_rendered_tests(project, tests)

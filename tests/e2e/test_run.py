@@ -1,4 +1,4 @@
-"""`make run`: as in production."""
+"""`make run` starts the service as in production."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from tests.renders import command
 
 
 def test_run(installed: Path, tmp_path: Path) -> None:
-    """It serves with production's settings until its process group is told to end."""
+    """The service runs with production settings until its process group gets SIGTERM."""
     (tmp_path / "uv").symlink_to(command("uv"))
     process = subprocess.Popen(
         ["make", "--silent", "run"],
@@ -35,6 +35,6 @@ def test_run(installed: Path, tmp_path: Path) -> None:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
     assert (started["message"], started["level"]) == ("started", "INFO")
-    # What follows is make's own: it says by which signal it ends.
+    # make itself prints the lines after it: the signal that ended it.
     last = [line for line in lines if line.startswith("{")][-1]
     assert json.loads(last)["message"] == "shutdown"

@@ -1,4 +1,4 @@
-"""Ways to a project that install something first: a fresh clone, other Pythons and versions."""
+"""Scaffold from a fresh clone, and with other versions of Python and cookiecutter."""
 
 import os
 import sys
@@ -14,12 +14,12 @@ PYTHONS = [sys.executable, *os.environ.get("SITE_PYTHONS", "").split()]
 
 
 def isolated(home: Path) -> dict[str, str]:
-    """Return this process's variables, caches of packages included, with settings of our own."""
+    """Return this process's variables, package caches included, with isolated settings."""
     return os.environ | {"COOKIECUTTER_CONFIG": str(settings(home))}
 
 
 def test_fresh_clone(clone: Path, home: Path) -> None:
-    """In a clone that was never used, `make new` needs no other step."""
+    """In a fresh clone, `make new` needs no other step."""
     python = f"PYTHON={sys.executable}"
     done = run("make", "new", "ARGS=--no-input", python, cwd=clone, env=isolated(home))
     assert done.returncode == 0, done.stderr
@@ -33,7 +33,7 @@ def test_fresh_clone(clone: Path, home: Path) -> None:
 def test_every_version_renders_the_same(
     python: str, version: str, tmp_path: Path, home: Path
 ) -> None:
-    """Whatever Python runs whatever cookiecutter, the project is the same to the byte."""
+    """Every version of Python and of cookiecutter renders a byte-identical project."""
     done = run(
         command("uv"), "run", "--no-project", "--isolated", "--python", python, "--with", version,
         "cookiecutter", TEMPLATE, "--no-input", "--output-dir", tmp_path / "out", *ANSWERS,
@@ -53,7 +53,7 @@ print(*packages_distributions(), *[found.metadata["Name"] for found in distribut
 
 
 def test_every_dependency_is_a_reserved_slug(tmp_path: Path, home: Path) -> None:
-    """No project can get the name of anything that it installs, directly or not."""
+    """No project can have the name of a direct or indirect dependency."""
     project, venv = render(tmp_path, home), tmp_path / "venv"
     for line in (
         f"venv --python {sys.executable} {venv}",

@@ -1,6 +1,6 @@
-"""The whole stack in a container engine, asked from outside over TLS that is verified.
+"""The whole stack in a container engine, tested from outside over verified TLS.
 
-The tests build on each other's stack, and the last ones stop it: they run in this order.
+The tests share one stack and run in this order: the last ones stop it.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ ANSWERS = {
     "/api/divide?a=1&b=0": (500, "Internal Server Error"),
 }
 
-# What must not be found from outside, however it is spelt.
+# Paths that must not be reachable from outside, in any spelling.
 HIDDEN = """
     /metrics /metrics/ //metrics /METRICS /%6Detrics /%6d%65%74%72%69%63%73 /./metrics /x/../metrics
     /metrics?x=1 /metrics%2f /metrics;x /%2e/metrics /metrics%00 /%2fmetrics /api/../metrics
@@ -49,7 +49,7 @@ HIDDEN = """
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Stack]:
-    """The stack of a new project, after `make up` and nothing else."""
+    """The stack of a new project, after only `make up`."""
     need_engine()
     stack = Stack(render(tmp_path_factory.mktemp("stack"), home, **COMBINATIONS["all"]))
     try:
@@ -68,7 +68,7 @@ def receiver(fresh: Stack) -> Iterator[Bugsink]:
 
 @pytest.fixture(scope="module")
 def stack(fresh: Stack, receiver: Bugsink) -> Stack:
-    """The same stack with routes to try things with, in a commit, and with Sentry."""
+    """The same stack with Sentry and the routes of `trial.py`, built from a new commit."""
     fresh.add_trial()
     (fresh.project / ".env").write_text(f"SENTRY_DSN={receiver.dsn}\n", "utf-8")
     fresh("git", "add", "--all")
@@ -84,12 +84,12 @@ def stack(fresh: Stack, receiver: Bugsink) -> Stack:
 
 
 def test_smoke(fresh: Stack) -> None:
-    """`make up` from a fresh scaffold is enough for `make smoke` to find all as it should be."""
+    """`make smoke` passes after `make up` of a fresh scaffold."""
     assert f"{fresh.url}: " in fresh("make", "-s", "smoke")
 
 
-def test_smoke_sees_faults(fresh: Stack) -> None:
-    """An answer that differs from the expected one fails, and is shown."""
+def test_smoke_finds_faults(fresh: Stack) -> None:
+    """`make smoke` fails and prints every unexpected response."""
     smoke = fresh.project / "smoke.py"
     text = smoke.read_text("utf-8")
     smoke.write_text(
@@ -105,12 +105,12 @@ def test_smoke_sees_faults(fresh: Stack) -> None:
 
 
 def test_image_of_a_changed_source(stack: Stack) -> None:
-    """A change of the source is in a new image in less than 5 seconds."""
+    """Rebuilding the image after a source change takes less than 5 seconds."""
     assert stack.rebuilt_in < 5
 
 
 def test_image_is_small_and_clean(stack: Stack) -> None:
-    """At most 45 MB above its base; no compiler, git, installer's cache or test is in it."""
+    """The image adds less than 45 MB to its base and has no compiler, git, uv, cache or test."""
     image = stack.container("app").inspected["Image"]
     base = re.findall(r"^FROM (\S+)$", (stack.project / "Dockerfile").read_text(), re.MULTILINE)[-1]
     size, of_base = (int(stack("docker", "image", "inspect", "-f", "{{.Size}}", name))
@@ -134,7 +134,7 @@ def test_image_knows_its_commit(stack: Stack) -> None:
 
 
 def test_image_alone(stack: Stack) -> None:
-    """It honours PORT, becomes healthy, and stops on SIGTERM with exit code 0."""
+    """The image alone honours PORT, becomes healthy, and exits with 0 on SIGTERM."""
     image, port = stack.container("app").inspected["Image"], free_port()
     publish = ("--publish", f"127.0.0.1:{port}:9000", "--env", "PORT=9000", "--read-only")
     container = Container(stack("docker", "run", "--detach", *publish, image).strip())
@@ -148,8 +148,8 @@ def test_image_alone(stack: Stack) -> None:
         stack("docker", "rm", "--force", "--volumes", container.id)
 
 
-def test_lock_file_decides(stack: Stack, tmp_path: Path) -> None:
-    """With uv.lock the image gets what that says; one that does not fit the project is an error."""
+def test_lock_file(stack: Stack, tmp_path: Path) -> None:
+    """The image has the versions of uv.lock, and an outdated uv.lock fails the build."""
     project, image = tmp_path / "project", f"{stack.environment['COMPOSE_PROJECT_NAME']}-locked"
     stack("cp", "-r", str(stack.project), str(project))
     build = ("docker", "build", "--quiet", "--tag", image, str(project))
@@ -168,7 +168,7 @@ def test_lock_file_decides(stack: Stack, tmp_path: Path) -> None:
 
 PRINT_IDNA = "from importlib.metadata import version; print(version('idna'))"
 
-# --- What is seen from outside ------------------------------------------------------------------
+# --- Requests from outside ----------------------------------------------------------------------
 
 
 def ask(stack: Stack, protocol: str, path: str) -> tuple[int, str, str]:
@@ -185,7 +185,7 @@ def ask(stack: Stack, protocol: str, path: str) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("protocol", ["1.1", "2", "3"])
 def test_one_id(protocol: str, stack: Stack, receiver: Bugsink) -> None:
-    """The id that the client gets is in Caddy's log, in the service's, and with Sentry's event."""
+    """The response, Caddy's log, the service's log and Sentry's event have the same id."""
     for path, (status, text) in ANSWERS.items():
         answered, body, request_id = ask(stack, protocol, path)
         assert (answered, text in body) == (status, True), body
@@ -195,7 +195,7 @@ def test_one_id(protocol: str, stack: Stack, receiver: Bugsink) -> None:
         assert inside["path_with_query"] == path
         assert request["uri"] == path.partition("?")[0]
         assert request["proto"].startswith(f"HTTP/{protocol}")
-        # The client's own X-Forwarded-For is not believed.
+        # Caddy does not trust a client's X-Forwarded-For.
         assert inside["remote_ip"] == request["remote_ip"] != "192.0.2.66"
         assert inside["schema"] == "https"
     event = until(lambda: receiver.event_of(request_id), 30)
@@ -203,8 +203,8 @@ def test_one_id(protocol: str, stack: Stack, receiver: Bugsink) -> None:
     assert event["release"] == stack("git", "rev-parse", "HEAD").strip()
 
 
-def test_own_id(stack: Stack) -> None:
-    """A client's id is kept everywhere if it may be one; of a bad one there is no trace."""
+def test_request_id_of_the_client(stack: Stack) -> None:
+    """A valid request id of a client is kept everywhere, and an invalid one is in no log."""
     with stack.client() as client:
         for sent, kept in {"trace-1.a_B": True, "no good": False, "x" * 129: False}.items():
             response = client.get("/api/hello?token=s3cr3t", headers={"X-Request-ID": sent})
@@ -219,7 +219,7 @@ def test_own_id(stack: Stack) -> None:
 
 
 def test_websocket(stack: Stack) -> None:
-    """WebSockets pass, with an id of their own."""
+    """The stack forwards WebSockets and gives each one a request id."""
     url = f"wss://localhost:{stack.https_port}/api/trial/ws"
     with connect(url, ssl=stack.tls(), proxy=None) as websocket:
         websocket.send("hello")
@@ -232,8 +232,8 @@ def test_websocket(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd"])
-def test_events_are_not_held_back(encoding: str, stack: Stack) -> None:
-    """An event arrives while the response is still going on, compressed or not."""
+def test_events_are_not_buffered(encoding: str, stack: Stack) -> None:
+    """An event arrives while the response continues, compressed or not."""
     headers = {"Accept-Encoding": encoding}
     with (
         stack.client() as client,
@@ -246,7 +246,7 @@ def test_events_are_not_held_back(encoding: str, stack: Stack) -> None:
 
 
 def test_redirects(stack: Stack) -> None:
-    """They lead back to where the client came in: to HTTPS, its port and the prefix."""
+    """Redirects lead to HTTPS and keep the client's port and the prefix."""
     with stack.client() as client:
         to_slash = client.get("/api/trial/folder")
         assert to_slash.headers["location"] == f"{stack.url}/api/trial/folder/"
@@ -259,7 +259,7 @@ def test_redirects(stack: Stack) -> None:
 
 
 def test_headers(stack: Stack) -> None:
-    """Every answer has the security headers and one id, whether the service or Caddy gave it."""
+    """Every response of the service and of Caddy has the security headers and one id."""
     with stack.client() as client:
         for path in ("/api/hello", "/api/nowhere", "/nowhere", "/api/health/ready", "/"):
             headers = client.get(path).headers
@@ -269,13 +269,13 @@ def test_headers(stack: Stack) -> None:
             assert headers["referrer-policy"] == "no-referrer"
             assert len(headers.get_list("x-request-id")) == 1
             assert "server" not in headers
-            # It would take other servers on a developer's localhost with it.
+            # HSTS would affect other servers on a developer's localhost too.
             assert "strict-transport-security" not in headers
             assert headers["alt-svc"].startswith(f'h3=":{stack.https_port}"')
 
 
 def test_compression_and_body_limit(stack: Stack) -> None:
-    """Long texts are compressed; bodies over the limit get a 413, with or without a length."""
+    """Long responses are compressed; bodies over the limit get a 413, with a length or without."""
     large = b"x" * (10 * MEGABYTE + 1)
     with stack.client() as client:
         compressed = client.get("/api/openapi.json", headers={"Accept-Encoding": "gzip"})
@@ -285,8 +285,8 @@ def test_compression_and_body_limit(stack: Stack) -> None:
         assert client.post("/api/trial/echo", content=iter([large])).status_code == 413
 
 
-def test_hidden_means_hidden(stack: Stack) -> None:
-    """Metrics and probes are 404 in every spelling, under the right host name and any other."""
+def test_hidden_paths(stack: Stack) -> None:
+    """Metrics and probes respond with 404, in every spelling and under every host name."""
     tls = stack.tls()
 
     async def found(host: str) -> dict[str, int]:
@@ -302,7 +302,7 @@ def test_hidden_means_hidden(stack: Stack) -> None:
 
 
 def test_only_caddy_publishes_ports(stack: Stack) -> None:
-    """Nothing else can be reached from another machine, the service not even from this one."""
+    """Other machines reach only Caddy, and the service publishes no port at all."""
     config = json.loads(stack.compose("config", "--format", "json"))
     published = {name: service.get("ports", []) for name, service in config["services"].items()}
     assert published.pop("app") == []
@@ -316,7 +316,7 @@ def test_only_caddy_publishes_ports(stack: Stack) -> None:
 
 
 def test_hardening(stack: Stack) -> None:
-    """The engine confirms for every container what the files promise."""
+    """The engine confirms the hardening of every container."""
     for service in stack.compose("ps", "--services").split():
         inspected = stack.container(service).inspected
         host = inspected["HostConfig"]
@@ -335,13 +335,13 @@ def test_hardening(stack: Stack) -> None:
 
 
 def test_service_cannot_write(stack: Stack) -> None:
-    """As its user nothing can be written to but memory."""
+    """The service's user can write only to file systems in memory."""
     shown = stack.compose("exec", "-T", "app", "python", "-c", PRINT_WRITABLE)
     assert set(shown.split()) <= {"/tmp", "/dev/shm", "/dev/mqueue", "/run/lock"}
     assert stack.compose("exec", "-T", "app", "id", "-u").strip() == "10001"
 
 
-# `os.access` knows about read-only file systems.
+# `os.access` respects read-only file systems.
 PRINT_WRITABLE = """
 import os
 for folder, names, files in os.walk("/"):
@@ -355,13 +355,13 @@ for folder, names, files in os.walk("/"):
 
 
 def load(stack: Stack, total: int = 10**9, *, posts: bool = False) -> Load:
-    """Return a load of requests that this stack's service answers."""
+    """Return a load of requests to this stack's service."""
     requests = (*GETS, POST) if posts else GETS
     return Load(stack.https_port, stack.tls(), *requests, total=total)
 
 
 def test_ten_thousand_requests(stack: Stack) -> None:
-    """Each answer is the expected one."""
+    """Each of 10,000 requests gets the expected response."""
     with load(stack, 10_000, posts=True) as requests:
         requests.finish()
     assert (requests.wrong, requests.broken) == ([], [])
@@ -369,7 +369,7 @@ def test_ten_thousand_requests(stack: Stack) -> None:
 
 
 def restart_under_load(stack: Stack) -> None:
-    """Restart the service three times, and judge."""
+    """Restart the service three times under load, and assert that no request fails."""
     with load(stack, posts=True) as requests:
         for _ in range(3):
             stack.compose("restart", "app")
@@ -379,25 +379,25 @@ def restart_under_load(stack: Stack) -> None:
 
 
 def test_restarts_under_load(stack: Stack) -> None:
-    """The service restarts three times, and no request fails, no POST either: they wait for it."""
+    """No request, POSTs included, fails during three restarts: requests wait for the service."""
     restart_under_load(stack)
 
 
 def health(container: Container) -> str:
-    """Return what the engine's probes found."""
+    """Return the result of the engine's probes."""
     found: str = container.inspected["State"]["Health"]["Status"]
     return found
 
 
-def test_killed_process_comes_back(stack: Stack) -> None:
-    """A killed process is replaced in 10 s, and GETs wait for that; a POST is lost, and told so."""
+def test_killed_process_is_replaced(stack: Stack) -> None:
+    """A killed process is replaced within 10 s: GETs wait for it, and a lost POST gets a 502."""
     container = stack.container("app")
     kill = ("docker", "compose", "exec", "-T", "app", "python", "-c", KILL_SERVICE)
     with ThreadPoolExecutor(1) as pool, stack.client("1.1") as client:
         lost = pool.submit(client.post, "/api/trial/slow?seconds=20")
         until(lambda: client.get("/api/trial/asleep").json() > 0)
         began = time.monotonic()
-        # With the service its container ends, and perhaps this command before it can succeed.
+        # The container ends with the service, possibly before this command succeeds.
         run(*kill, cwd=stack.project, env=stack.environment)
         until(lambda: container.inspected["RestartCount"] == 1)
         assert client.get("/api/hello").status_code == 200
@@ -416,7 +416,7 @@ os.kill(int(children[0]), signal.SIGKILL)
 
 
 def test_posts_after_idle(stack: Stack) -> None:
-    """A POST is not lost on a connection that was idle for as long as servers usually wait."""
+    """A POST succeeds on a connection that was idle for about a server's usual timeout."""
     tls, pauses = stack.tls(), [4.9 + 0.01 * number for number in range(30)]
 
     async def post_twice(pause: float) -> list[int]:
@@ -434,7 +434,7 @@ def test_posts_after_idle(stack: Stack) -> None:
 
 
 def test_scaling_under_load(stack: Stack) -> None:
-    """From one instance to four and back no request fails; each of the four is used and watched."""
+    """No request fails while the stack scales to four instances and back; each is scraped."""
     with load(stack) as requests:
         stack.compose("up", "--detach", "--wait", "--no-recreate", "--scale", "app=4")
         four = stack.containers("app")
@@ -454,13 +454,13 @@ def healthy_targets(stack: Stack) -> list[str]:
 
 
 def test_every_line_is_json(stack: Stack) -> None:
-    """What the service and Caddy print can be read by a machine, to the last line."""
+    """Every line of the service and of Caddy is JSON with a message and a level."""
     for service in ("app", "caddy"):
         assert all(line["message"] and line["level"] for line in stack.log(service))
 
 
 def stop_under_load(stack: Stack) -> None:
-    """Send SIGTERM to all containers at once, with quick and slow requests in flight, and judge."""
+    """Send SIGTERM to all containers during quick and slow requests; assert a clean shutdown."""
     everything = [container.id for container in map(Container, stack.compose("ps", "-q").split())]
     app, before = stack.container("app"), served(stack.container("app"))
     with ThreadPoolExecutor(8) as pool, stack.client("1.1") as client, load(stack) as requests:
@@ -474,23 +474,23 @@ def stop_under_load(stack: Stack) -> None:
     assert codes == ["0"] * len(everything)
     assert json.loads(app.log()[-1])["message"] == "shutdown"
     assert requests.wrong == []
-    # Whatever reached the service, its answer reached the client.
+    # The client got a response to every request that the service logged.
     assert served(app) - before <= requests.ids
 
 
 def served(container: Container) -> set[str]:
-    """Return the ids of what a service logged of a load."""
+    """Return the ids of the load's requests in a service's log."""
     lines = map(json.loads, container.log())
     return {line["request_id"] for line in lines if line.get("user_agent") == "load"}
 
 
 def test_sigterm_to_everything(stack: Stack) -> None:
-    """All end with 0 in time, nothing in flight is lost, and the last line is `shutdown`."""
+    """Every container exits with 0 in time, no request in flight is lost, `shutdown` is last."""
     stop_under_load(stack)
 
 
 def test_h2c(stack: Stack) -> None:
-    """With HTTP/2 to the service all of this holds too."""
+    """The stack works the same with HTTP/2 to the service."""
     stack.up(UPSTREAM_HTTP="h2c")
     test_websocket(stack)
     answered, _, request_id = ask(stack, "2", "/api/hello")

@@ -1,4 +1,4 @@
-"""Routes that the tests of the stack add to a project, to try what the example router cannot."""
+"""Routes that the tests of the stack add, for cases that the example router lacks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,13 +13,13 @@ sleeping: set[asyncio.Task[object] | None] = set()
 
 @router.post("/echo")
 async def echo(request: Request) -> int:
-    """Return how long the body is."""
+    """Return the length of the body."""
     return len(await request.body())
 
 
 @router.api_route("/slow", methods=["GET", "POST"])
 async def slow(seconds: float) -> float:
-    """Take some time."""
+    """Sleep, then return the number of seconds."""
     sleeping.add(asyncio.current_task())
     await asyncio.sleep(seconds)
     sleeping.discard(asyncio.current_task())
@@ -34,7 +34,7 @@ async def asleep() -> int:
 
 @router.get("/events")
 async def events() -> StreamingResponse:
-    """Send one event, and the other only when `release` was asked for."""
+    """Send one event, and a second one after a request to `release`."""
     return StreamingResponse(produce(), media_type="text/event-stream")
 
 
@@ -47,19 +47,19 @@ async def produce() -> AsyncIterator[str]:
 
 @router.get("/release")
 async def release() -> None:
-    """Let the other event go."""
+    """Release the second event."""
     released.set()
 
 
 @router.get("/folder/")
 async def folder() -> str:
-    """Be found with a slash at the end; without it there is a redirect."""
+    """Respond with a trailing slash; the path without it redirects here."""
     return "folder"
 
 
 @router.websocket("/ws")
 async def websocket(connection: WebSocket) -> None:
-    """Send back what comes."""
+    """Echo every message."""
     await connection.accept()
     async for text in connection.iter_text():
         await connection.send_text(text)

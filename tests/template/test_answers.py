@@ -195,7 +195,7 @@ def test_a_bad_answer_is_refused_in_one_line(answer: str, value: str) -> None:
 
 @pytest.mark.parametrize(("answer", "value"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
 def test_a_bad_answer_leaves_nothing_on_disk(answer: str, value: str, tmp_path: Path) -> None:
-    """No folder, inside or outside the output, and no replay file is made."""
+    """The render creates no folder, inside or outside the output, and no replay file."""
     (home := tmp_path / "home").mkdir()
     with pytest.raises(SystemExit):
         render(tmp_path / "deep" / "output", home, **{answer: value})
@@ -285,7 +285,7 @@ def test_version_has_one_source() -> None:
 
 
 @given(st.from_regex(EMAIL, fullmatch=True))
-def test_every_allowed_address_is_one_for_the_build_backend(value: str) -> None:
+def test_build_backend_accepts_every_allowed_address(value: str) -> None:
     """Our pattern allows no address that the backend's schema rejects."""
     project = {"name": "a", "version": "1", "authors": [{"email": value}]}
     assert validate_object(project, "project-schema") == []
@@ -309,12 +309,12 @@ def test_every_name_has_an_allowed_slug(name: str) -> None:
     st.from_regex(r"[a-z][a-z0-9_]{0,29}", fullmatch=True, alphabet=st.characters(codec="ascii"))
 )
 def test_every_slug_has_a_distribution_name(slug: str) -> None:
-    """It is the normalized name that package indexes use."""
+    """The distribution name is the normalized name that package indexes use."""
     assert canonicalize_name(slug).strip("-") == distribution(slug)
 
 
 def test_installed_names_are_reserved(install: Callable[[str], Path]) -> None:
-    """No project can take the name of a dependency, on any platform, or of a standard module."""
+    """No project can have the name of a dependency, on any platform, or of a standard module."""
     project = install("all")
     lock = tomllib.loads((project / "uv.lock").read_text("utf-8"))
     # The lock file leaves out what `install` adds for the heavy tests.
@@ -339,7 +339,7 @@ print(json.dumps([sorted(sys.stdlib_module_names), packages_distributions()]))
 
 
 def test_every_reserved_name_could_be_a_slug() -> None:
-    """The lists have no names that the pattern refuses already."""
+    """The lists contain no name that the pattern already refuses."""
     assert {name for name in DEPENDENCIES | PROJECT if not SLUG.fullmatch(name)} == set()
 
 
@@ -392,7 +392,7 @@ def test_pystring(value: str, written: str) -> None:
 @settings(max_examples=25)
 @given(st.lists(ANY, min_size=40, max_size=40))
 def test_pystring_is_formatted_and_reads_back(values: list[str]) -> None:
-    """`ruff format` changes none of them, and Python reads back the same text."""
+    """`ruff format` changes no literal, and Python reads back the same text."""
     literals = [pystring(value) for value in values]
     assert [ast.literal_eval(literal) for literal in literals] == values
     source = "".join(f"x = {literal}\n" for literal in literals)

@@ -1,4 +1,4 @@
-"""Which module may import which, how large they are, and what the owner can delete."""
+"""Imports between modules, limits of their size, and files that an owner can delete."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ from tests.renders import COMBINATIONS, SOURCES, TEMPLATE, command, files, rende
 PACKAGE = SOURCES / SOURCES.name
 INTERNAL = PACKAGE / "_internal"
 
-# What the parts of `_internal` may import, beside modules of their own.
+# What each part of `_internal` may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "context": set(),
     "log": {"context"},
@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "prometheus": {"context", "log", "settings", "asgi", "reports"},
 }
 
-# In lines of `wc -l`, without options and with all of them; docs/decisions.md has the reasons.
+# In lines of `wc -l`, without options and with all of them; `rooms` are outside of `_internal`.
 LIMITS = {
     "rooms": (480, 720),
     "named": (300, 300),
@@ -41,7 +41,7 @@ TOP = {*NAMED, "__init__.py", "__main__.py", "main.py", "resources.py"}
 
 
 def imports(source: Path, package: Path) -> Iterator[str]:
-    """Yield the modules of the package that a file imports, as dotted names below it."""
+    """Yield the modules of the package that a file imports, relative to the package."""
     folder = source.relative_to(package).parent.parts
     for node in ast.walk(ast.parse(source.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -55,12 +55,12 @@ def imports(source: Path, package: Path) -> Iterator[str]:
 
 
 def lines(*paths: Path) -> int:
-    """Return what `wc -l` counts in all files together."""
+    """Return the number of lines of all files together, as `wc -l` counts them."""
     return sum(path.read_text("utf-8").count("\n") for path in paths)
 
 
 def test_layers_of_internal() -> None:
-    """`_internal` imports no room; inside it context <- log <- asgi <- server, options above."""
+    """`_internal` imports no room, and each of its parts imports only lower layers."""
     graph: dict[str, set[str]] = {}
     for source in sorted(INTERNAL.rglob("*.py")):
         part = source.relative_to(INTERNAL).parts[0].removesuffix(".py")
@@ -72,8 +72,8 @@ def test_layers_of_internal() -> None:
         assert imported - {part} <= MAY_IMPORT.get(part, set()), part
 
 
-def test_rooms_have_no_circle(bake: Callable[..., Path]) -> None:
-    """Rooms import each other in one direction; the modules of `_internal` too."""
+def test_no_circular_imports(bake: Callable[..., Path]) -> None:
+    """The modules of the package import each other in one direction."""
     package = bake(**COMBINATIONS["all"]) / "my_service"
     graph = {
         ".".join(source.relative_to(package).with_suffix("").parts).removesuffix(".__init__"): {
@@ -87,8 +87,8 @@ def test_rooms_have_no_circle(bake: Callable[..., Path]) -> None:
     assert order[-1] in {"main", "__main__"}
 
 
-def test_internal_holds_no_answer(tmp_path: Path, home: Path) -> None:
-    """Projects with the same options have the same bytes there, whatever the other answers are."""
+def test_internal_contains_no_answer(tmp_path: Path, home: Path) -> None:
+    """`_internal` is byte-identical in projects with the same options."""
     for source in INTERNAL.rglob("*.py"):
         assert not re.search(r"<<|# ?<%|<#", source.read_text("utf-8")), source.name
     found = []
@@ -106,7 +106,7 @@ def test_internal_holds_no_answer(tmp_path: Path, home: Path) -> None:
 
 @pytest.mark.parametrize("option", ["", "reports", "sentry", "prometheus"])
 def test_map_of_internal(option: str) -> None:
-    """The docstring lists every module; those of an option are in the docstring of its package."""
+    """The docstrings of `_internal` and of each option's package list every module."""
     package = INTERNAL / option
     tree = ast.parse((package / "__init__.py").read_text("utf-8"))
     assert len(tree.body) == 1
@@ -122,7 +122,7 @@ def test_map_of_internal(option: str) -> None:
 
 @pytest.mark.parametrize("combination", ["none", "all"])
 def test_sizes(combination: str, bake: Callable[..., Path]) -> None:
-    """Growth is a decision: nothing is larger than its limit."""
+    """No part of a project is larger than its limit."""
     project = bake(**COMBINATIONS[combination])
     package = project / "my_service"
     rooms = [*package.glob("*.py"), *package.glob("routers/*.py")]
@@ -142,7 +142,7 @@ def test_sizes(combination: str, bake: Callable[..., Path]) -> None:
 
 
 def test_example_can_be_deleted(install: Callable[[str], Path], tmp_path: Path) -> None:
-    """Without `hello.py`, its test and its lines every check of the project passes."""
+    """Every check of a project passes without `hello.py`, its test and its lines."""
     installed = install("all")
     project = tmp_path / "project"
     ignore = shutil.ignore_patterns("checks", ".venv", ".git", "uv.lock")
@@ -167,8 +167,8 @@ def test_example_can_be_deleted(install: Callable[[str], Path], tmp_path: Path) 
         assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
 
 
-def test_no_two_test_files_have_one_name() -> None:
-    """A name in a report leads to one file of the template, its renders or an owner."""
+def test_names_of_test_files_are_unique() -> None:
+    """A file name in a test report is unique in the template and its projects."""
     names = [path.name for folder in (TEMPLATE / "tests", SOURCES / "tests")
              for path in folder.rglob("*.py")
              if path.name not in ("__init__.py", "conftest.py")]  # fmt: skip

@@ -85,7 +85,7 @@ def test_each_compose_file_is_complete(project: Path) -> None:
 
 @pytest.mark.parametrize("variables", VARIABLES.values(), ids=VARIABLES)
 def test_caddy(variables: dict[str, str], project: Path, home: Path) -> None:
-    """Caddy reads its file for localhost, a domain, other ports and HTTP/2 to the service."""
+    """The Caddyfile is valid for localhost, a domain, other ports and HTTP/2 to the service."""
     config = adapt(project, home, **variables)
     assert variables.get("DOMAIN", "localhost") in json.dumps(config)
     formatted = run("caddy", "fmt", "--diff", "Caddyfile", cwd=project)
@@ -109,14 +109,14 @@ def test_dockerfile(project: Path) -> None:
 
 @pytest.mark.parametrize("version", PYTHON_VERSIONS)
 def test_python_of_the_image(version: str, bake: Bake) -> None:
-    """Every stage has Python 3.13, or the answer if that is newer."""
+    """Every stage uses Python 3.13, or the chosen version if that is newer."""
     text = (bake(use_docker=True, python_version=version) / "Dockerfile").read_text("utf-8")
     newest = max("3.13", version)
     assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {f"python:{newest}-slim"}
 
 
 def test_dockerfile_builds_with_old_engines(project: Path) -> None:
-    """Engines since 20.10 can build it, without a registry for the syntax."""
+    """Engines since 20.10 can build the Dockerfile, without a syntax image from a registry."""
     text = (project / "Dockerfile").read_text("utf-8")
     assert not re.search(r"^# *syntax=|@sha256:|--link|--mount|<<", text, re.MULTILINE)
 

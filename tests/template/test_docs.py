@@ -1,4 +1,4 @@
-"""What the READMEs and the pages in docs/ say is true."""
+"""The READMEs and the pages in docs/ agree with the code."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def pages(root: Path) -> list[Path]:
 
 
 def test_transcript(tmp_path: Path, home: Path) -> None:
-    """The transcript shows the prompts and the end that a user sees."""
+    """The transcript shows the prompts and the summary that a user sees."""
     shown = next(block for block in blocks(README, "text") if "[1/" in block)
     done = subprocess.run(
         [command("cookiecutter"), TEMPLATE, "--config-file", settings(home)],
@@ -88,7 +88,7 @@ def test_links(combination: str, bake: Callable[..., Path]) -> None:
 
 
 def relative_links(page: Path) -> list[str]:
-    """Return the targets of a page's links to files, without what follows `#`."""
+    """Return the targets of a page's links to files, without fragments."""
     return re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
 
 
@@ -167,7 +167,7 @@ print(json.dumps({name.upper(): text(value) for name, value in defaults.items()}
 
 @pytest.fixture(scope="module")
 def log(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The log of a service that was asked for everything once."""
+    """The log of a service after one request of each kind."""
     folder = tmp_path_factory.mktemp("log")
     served = serve(installed / ".venv/bin/python", "my_service", folder)
     return "".join(f"{json.dumps(line)}\n" for line in served.lines)

@@ -79,10 +79,8 @@ def test_hook_has_one_expression() -> None:
     compile(source, HOOK, "exec")
 
 
-def test_no_removes_what_only_the_option_needs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The paths of an option stay if it is chosen, also those that two options share."""
+def test_declined_option_removes_its_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook removes only paths that no chosen option needs."""
     hook = load(use_a=False, use_b=True)
     monkeypatch.setattr(hook, "OPTIONS", {"use_a": ("a.py", "a", "c"), "use_b": ("b.py", "b", "c")})
     for name in ("a", "b", "c"):
@@ -105,7 +103,7 @@ def test_stale_path_fails_loudly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", AWKWARD_NAMES.values(), ids=AWKWARD_NAMES)
 def test_summary_shows_every_answer(name: str) -> None:
-    """In the order of the questions, so that a misspelt name on the command line shows."""
+    """The summary lists every answer, so that a misspelt name on the command line is visible."""
     lines = load(author_name=name, use_b=True).summary(Path("/srv/x"), "").splitlines()
     assert lines[1:7] == [
         "My Service is ready:",
@@ -118,7 +116,7 @@ def test_summary_shows_every_answer(name: str) -> None:
 
 
 def test_path_to_the_project_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is relative to the user's folder where that is shorter and safe, else absolute."""
+    """The path is relative to the user's folder if that is shorter and safe, else absolute."""
     hook, project = load(), tmp_path / "deep" / "my_service"
     project.mkdir(parents=True)
     (tmp_path / "link").symlink_to(project.parent)
@@ -172,7 +170,7 @@ def test_project_is_a_repository(bake: Bake) -> None:
 
 
 def test_without_git(tmp_path: Path, home: Path) -> None:
-    """Without git the project is made, with a hint that gives the command for later."""
+    """Without git the render succeeds, with a hint that has the command for later."""
     done = scaffold(tmp_path, home, PATH="/nowhere")
     assert (done.returncode, done.stderr) == (0, "")
     assert "git is not installed" in done.stdout
@@ -181,7 +179,7 @@ def test_without_git(tmp_path: Path, home: Path) -> None:
 
 
 def test_without_identity(tmp_path: Path) -> None:
-    """Without an identity there is a hint, and its command, with a name filled in, commits."""
+    """Without an identity the hint has a command that commits once a name is filled in."""
     (home := tmp_path / "home").mkdir()
     done = scaffold(tmp_path, home)
     (hint,) = hints(done.stdout)
@@ -193,7 +191,7 @@ def test_without_identity(tmp_path: Path) -> None:
 
 
 def test_inside_a_repository(tmp_path: Path, home: Path) -> None:
-    """Inside a repository no second one is made, and nothing is committed."""
+    """Inside a repository, the hook creates no second one and commits nothing."""
     git(tmp_path, "init")
     done = scaffold(tmp_path, home)
     assert done.returncode == 0
@@ -205,7 +203,7 @@ def test_inside_a_repository(tmp_path: Path, home: Path) -> None:
 
 
 def test_other_repository_in_the_environment(tmp_path: Path, home: Path) -> None:
-    """Run from a git hook or alias, it does not change that repository."""
+    """A render from a git hook or alias does not change the repository of that hook."""
     (other := tmp_path / "other").mkdir()
     git(other, "init")
     before = files(other / ".git")
@@ -222,7 +220,7 @@ def test_other_repository_in_the_environment(tmp_path: Path, home: Path) -> None
 
 
 def test_user_who_signs_and_has_hooks(tmp_path: Path) -> None:
-    """The user's signing and hooks, which can prompt or refuse the commit, are off."""
+    """The commit skips the user's signing and hooks, which can prompt or refuse it."""
     (home := tmp_path / "home").mkdir()
     (hooks := home / "hooks").mkdir()
     (hooks / "pre-commit").write_text("#!/bin/sh\nexit 1\n")
@@ -237,7 +235,7 @@ def test_user_who_signs_and_has_hooks(tmp_path: Path) -> None:
 
 
 def test_printed_commands_work(tmp_path: Path, home: Path) -> None:
-    """They work as printed, with spaces in the path, and the targets exist."""
+    """The printed commands work, with spaces in the path, and their targets exist."""
     (start := tmp_path / "a b").mkdir()
     done = scaffold(start, home, "--output-dir", "../c d")
     lines = done.stdout.splitlines()
@@ -267,7 +265,7 @@ def test_terminal_without_unicode(tmp_path: Path, home: Path) -> None:
 
 
 def test_cruft(clone: Path, tmp_path: Path, home: Path) -> None:
-    """`cruft create` makes no repository; check, diff and update work in the user's."""
+    """`cruft create` creates no repository; check, diff and update work in the user's."""
     cruft = command("cruft")
     env = environment(home)
     created = run(cruft, "create", clone, "--no-input", cwd=tmp_path, env=env)
@@ -291,7 +289,7 @@ def test_cruft(clone: Path, tmp_path: Path, home: Path) -> None:
 
 
 def test_cruft_refuses_as_cookiecutter_does(clone: Path, tmp_path: Path, home: Path) -> None:
-    """It prints one line on standard error, no traceback, and makes no project."""
+    """cruft prints one line on standard error, without a traceback, and creates no project."""
     answers = json.dumps({"project_slug": "tests"})
     done = run(
         command("cruft"), "create", clone, "--no-input", "--extra-context", answers,

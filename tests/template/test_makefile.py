@@ -49,8 +49,8 @@ def test_new_scaffolds_beside_the_clone(clone: Path, home: Path) -> None:
     assert {path for path in files(clone) - before if "__pycache__" not in path} == set()
 
 
-def test_new_passes_answers_on(clone: Path, home: Path) -> None:
-    """Spaces, quotes, dollars and hashes in ARGS arrive, quoted as in a shell."""
+def test_new_forwards_answers(clone: Path, home: Path) -> None:
+    """ARGS can contain spaces, quotes, dollars and hashes, quoted as in a shell."""
     answers = """ project_name="My \\"\\$5\\" API" 'author_name=#1 $$'"""
     done = make_new(clone, home, f"ARGS=--no-input {answers}")
     assert done.returncode == 0
@@ -58,7 +58,7 @@ def test_new_passes_answers_on(clone: Path, home: Path) -> None:
     assert "  author_name     #1 $$\n" in done.stdout
 
 
-def test_new_scaffolds_where_out_says(clone: Path, home: Path, tmp_path: Path) -> None:
+def test_new_scaffolds_into_out(clone: Path, home: Path, tmp_path: Path) -> None:
     """OUT can have spaces and need not exist."""
     done = make_new(clone, home, "ARGS=--no-input", f"OUT={tmp_path}/a b/c")
     assert done.returncode == 0
@@ -67,7 +67,7 @@ def test_new_scaffolds_where_out_says(clone: Path, home: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("out", ["", ".", "docs", "../plinth/x"])
 def test_new_never_scaffolds_into_the_clone(out: str, clone: Path, home: Path) -> None:
-    """It fails with one line and makes nothing."""
+    """`make new` fails with one line and creates nothing if OUT is inside the clone."""
     before = files(clone)
     done = make_new(clone, home, "ARGS=--no-input", f"OUT={out}")
     assert done.returncode != 0
@@ -109,7 +109,7 @@ def make(project: Path, home: Path, *arguments: str) -> subprocess.CompletedProc
 
 
 def test_every_target_is_phony(project: Path) -> None:
-    """Each target has a `.PHONY` line of its name, then a comment."""
+    """Each target has a `.PHONY` line, then a comment."""
     text = (project / "Makefile").read_text("utf-8")
     targets = re.findall(r"^([a-z0-9-]+):", text, re.MULTILINE)
     declared = re.findall(r"^\.PHONY: ([a-z0-9-]+)\n(?:# .+\n)+\1:", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The files in `monitoring/`, checked by Prometheus' and Alertmanager's tools."""
+"""The files in `monitoring/`, checked with promtool and amtool."""
 
 import json
 import re
@@ -66,7 +66,7 @@ def expressions(node: Any) -> Iterator[str]:
 
 
 def test_prometheus_reads_every_expression_of_the_dashboard(bake: Bake, tmp_path: Path) -> None:
-    """With values for its variables, each expression is valid PromQL."""
+    """Each expression is valid PromQL once its variables have values."""
     need("promtool")
     dashboard = bake(use_prometheus=True) / "monitoring/grafana/dashboards/service.json"
     found = [*expressions(json.loads(dashboard.read_text("utf-8")))]

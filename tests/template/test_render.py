@@ -1,4 +1,4 @@
-"""What a render looks like: the paths, the form of each file, and the answers in them."""
+"""The rendered project: its paths, the format of each file, and the answers in it."""
 
 import json
 import re
@@ -28,7 +28,7 @@ from tests.renders import (
 
 Bake = Callable[..., Path]
 
-# The names that sort before, behind and further than all others, for imports and line lengths.
+# The first, the last and the longest name, for import order and line lengths.
 SLUGS = ("a", "zz", "s" * 30)
 
 PATHS = {
@@ -124,7 +124,7 @@ PATHS = {
     "tests/test_resources.py",
 }
 
-# What each option adds to them, and what only several together do.
+# Paths that each option adds, and paths that only several options together add.
 OPTION_PATHS: dict[str, set[str]] = {
     "use_sentry": {
         "docs/sentry.md",
@@ -175,7 +175,7 @@ OPTION_PATHS: dict[str, set[str]] = {
     },
 }
 
-# What would tell of an option in a project without it.
+# Patterns that must not match in a project without the option.
 TRACES: dict[str, str] = {
     "use_sentry": "sentry|dsn=",
     "use_prometheus": "prometheus|metric|monitoring|grafana|alert|promtool|amtool|scrape|9464",
@@ -207,12 +207,12 @@ def answers(request: pytest.FixtureRequest) -> dict[str, str | bool]:
 def project(
     answers: dict[str, str | bool], home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The project that these answers give."""
+    """The project rendered with these answers."""
     return render(tmp_path_factory.mktemp("render"), home, **answers)
 
 
 def texts(project: Path, *suffixes: str) -> Iterator[tuple[str, str]]:
-    """Yield the path and the text of each file, of those with a suffix where some are given."""
+    """Yield the path and the text of each file, or of each file with one of the suffixes."""
     for path in sorted(files(project)):
         if not suffixes or path.endswith(suffixes):
             yield path, (project / path).read_text("utf-8")
@@ -227,12 +227,12 @@ def test_paths(project: Path, answers: dict[str, str | bool]) -> None:
     assert files(project) == {re.sub("^my_service/", f"{project.name}/", path) for path in expected}
 
 
-def test_nothing_of_an_option_is_left(project: Path, answers: dict[str, str | bool]) -> None:
-    """Whoever answers no finds no trace of the option."""
+def test_no_trace_of_an_unused_option(project: Path, answers: dict[str, str | bool]) -> None:
+    """A project without an option contains no trace of it."""
     for option in OPTIONS:
         for path, text in texts(project):
             if not answers.get(option):
-                # The stamp repeats the question.
+                # The stamp contains every question.
                 text = text.replace(f"{option} = ", "")  # noqa: PLW2901
                 # A name of the Sentry SDK.
                 text = text.replace("before_send_metric", "")  # noqa: PLW2901
@@ -240,50 +240,50 @@ def test_nothing_of_an_option_is_left(project: Path, answers: dict[str, str | bo
 
 
 def test_top_level_names_are_reserved(bake: Bake) -> None:
-    """No package can get the name of a file or folder beside it, whatever the case."""
+    """No package can have the name of a file or folder beside it, in upper or lower case."""
     names = {path.partition("/")[0].lower() for path in files(bake(project_slug="zz"))} - {"zz"}
     assert {name for name in names if SLUG.fullmatch(name)} - TAKEN == set()
 
 
 def test_package_is_not_ignored(bake: Bake) -> None:
-    """git and the build backend see every file of a package, whatever its allowed name."""
+    """git and the build backend include every file of a package, under every allowed name."""
     lines = (bake() / ".gitignore").read_text("utf-8").splitlines()
     names = {line.strip("/").lower() for line in lines}
     assert {name for name in names if SLUG.fullmatch(name)} - TAKEN == set()
 
 
 def test_format(project: Path) -> None:
-    """`ruff format` of the project's own settings would change nothing."""
+    """`ruff format` with the project's settings changes nothing."""
     done = run(command("ruff"), "format", "--no-cache", "--diff", ".", cwd=project)
     assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_lint(project: Path) -> None:
-    """`ruff check` of the project's own settings finds nothing."""
+    """`ruff check` with the project's settings finds nothing."""
     done = run(command("ruff"), "check", "--no-cache", "--output-format=concise", ".", cwd=project)
     assert done.returncode == 0, done.stdout
 
 
 def test_blank_lines(project: Path) -> None:
-    """No file begins or ends with a blank line, has two of them together or blanks at line ends."""
+    """No file has leading, trailing or double blank lines, or blanks at line ends."""
     for path, text in texts(project):
         assert not text.startswith("\n"), path
         assert not text or text.endswith("\n"), path
         assert not text.endswith("\n\n"), path
         assert not re.search(r"[ \t]$", text, re.MULTILINE), path
-        # The formatter knows better about Python.
+        # The formatter checks Python.
         other = re.sub(r"^```python.*?^```", "```", text, flags=re.DOTALL | re.MULTILINE)
         assert path.endswith(".py") or "\n\n\n" not in other, path
 
 
-def test_nothing_of_the_template_is_left(project: Path) -> None:
-    """No delimiter, no tag, no private answer is seen in a project."""
+def test_no_trace_of_the_template(project: Path) -> None:
+    """A project contains no delimiter, tag or private answer of the template."""
     for path, text in texts(project):
         assert not re.search(r"<< ?cookiecutter|# ?<%|%>|<#|#>|cookiecutter\.", text), path
 
 
 def test_data_files_are_readable(project: Path) -> None:
-    """TOML, YAML and JSON are what their names say."""
+    """Every TOML, YAML and JSON file is valid."""
     for _, text in texts(project, ".toml"):
         tomllib.loads(text)
     for _, text in texts(project, ".yml", ".yaml"):
@@ -293,7 +293,7 @@ def test_data_files_are_readable(project: Path) -> None:
 
 
 def test_stamp(project: Path, answers: dict[str, str | bool]) -> None:
-    """pyproject.toml tells the template's version and gives back every answer as it was given."""
+    """pyproject.toml has the template's version and every answer, unchanged."""
     pyproject = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
     stamp: dict[str, Any] = pyproject["tool"]["plinth"]
     questions = [name for name in CONTEXT if not name.startswith("_")]
@@ -305,7 +305,7 @@ def test_stamp(project: Path, answers: dict[str, str | bool]) -> None:
 
 
 def test_metadata(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """poetry-core can build every project, whatever its author is called."""
+    """poetry-core can build every project, with every author name."""
     monkeypatch.chdir(project)
     folder = tmp_path / api.prepare_metadata_for_build_wheel(str(tmp_path))
     metadata = (folder / "METADATA").read_text("utf-8")
@@ -317,6 +317,6 @@ def test_metadata(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_sources_have_no_conditional_names() -> None:
-    """A name that could render empty would make cookiecutter write elsewhere."""
+    """No name can render empty, which would make cookiecutter write elsewhere."""
     names = {part for path in SOURCES.rglob("*") for part in path.relative_to(SOURCES).parts}
     assert {name for name in names if "<" in name} == {"<<cookiecutter.project_slug>>"}

@@ -1,4 +1,4 @@
-"""The rendered package under its own tests and under the heavy ones of `tests/rendered/`."""
+"""Run the rendered package's own tests and the heavy tests of `tests/rendered/`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,18 +18,18 @@ QUICK = [
 
 
 @pytest.mark.parametrize(("combination", "tests"), QUICK)
-def test_tests(combination: str, tests: str, install: Callable[[str], Path]) -> None:
-    """The tests that a user keeps pass, and so does each file of heavy ones."""
+def test_quick_tests(combination: str, tests: str, install: Callable[[str], Path]) -> None:
+    """The project's own tests and the quick heavy tests pass."""
     run_rendered_tests(install(combination), tests)
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_types(combination: str, install: Callable[[str], Path]) -> None:
-    """mypy finds nothing in the package, `_internal` included, its tests and the heavy ones."""
+    """mypy accepts the package, `_internal` included, its tests and the heavy tests."""
     in_project(install(combination), "mypy", "--config-file=checks/mypy.ini", ".")
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_served(combination: str, install: Callable[[str], Path], tmp_path: Path) -> None:
-    """From the first line to the last, all that a service prints is the log that it promises."""
+    """A service prints only documented log lines, from the first to the last."""
     check(serve(install(combination) / ".venv/bin/python", "my_service", tmp_path))

@@ -1,4 +1,4 @@
-"""What the environment changes in the log of a service."""
+"""Effects of the environment on the log of a service."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ def test_development(installed: Path, tmp_path: Path) -> None:
 
 
 def test_settings_of_dotenv(installed: Path, tmp_path: Path) -> None:
-    """`.env` in the working directory is read; names that nobody knows are no error."""
+    """The service reads `.env` in the working directory and ignores unknown names."""
     (tmp_path / ".env").write_text('UNKNOWN=1\nLOG_FIELDS={"service": "shop"}\n')
     served = serve(installed / ".venv/bin/python", "my_service", tmp_path)
     assert {line["service"] for line in served.lines} == {"shop"}

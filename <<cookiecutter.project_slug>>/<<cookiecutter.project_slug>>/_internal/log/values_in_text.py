@@ -69,7 +69,7 @@ class Values:
         return closed + len(text[closed:end].rstrip(_TRAILING))
 
     def _limit(self, position: int) -> int:
-        """Return the end of the quotation around `position`, or of the text if there is none."""
+        """Return the end of the quotation around `position`, or of the text without a quotation."""
         limit = len(self.text)
         for quotations in self._quotations:
             index = bisect_left(quotations, (position,)) - 1
