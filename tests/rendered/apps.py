@@ -1,4 +1,4 @@
-"""Applications with the request log around them."""
+"""Applications wrapped in the request log."""
 
 from typing import Any
 
@@ -17,6 +17,6 @@ def make_app(**options: Any) -> FastAPI:
 
 
 def logged(app: ASGIApp, **options: Any) -> RequestLogMiddleware:
-    """Return any ASGI application inside of the request log."""
+    """Return the given ASGI application wrapped in the request log."""
     write_line = {"http": log_request, "websocket": log_websocket}
     return RequestLogMiddleware(app, write_line=write_line, **options)

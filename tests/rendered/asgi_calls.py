@@ -1,4 +1,4 @@
-"""A server of a few lines, for messages that a real one would not pass on or could not be made to."""
+"""A minimal ASGI server for messages that a real server would reject or not produce."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ END = {"type": "http.response.body"}
 
 
 def http(path: str = "/", **changes: Any) -> dict[str, Any]:
-    """Return the scope of a GET, changed as a test needs it."""
+    """Return the scope of a GET with the given changes."""
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.1"},
@@ -34,7 +34,7 @@ def http(path: str = "/", **changes: Any) -> dict[str, Any]:
 
 
 def websocket(path: str = "/", **changes: Any) -> dict[str, Any]:
-    """Return the scope of a WebSocket on a server that can refuse it in its own words."""
+    """Return the scope of a WebSocket on a server that supports denial responses."""
     return http(path) | {
         "type": "websocket",
         "scheme": "ws",
@@ -45,11 +45,11 @@ def websocket(path: str = "/", **changes: Any) -> dict[str, Any]:
 
 
 class Server:
-    """One exchange: what the application gets, what it sent, and when the connection breaks.
+    """One exchange: the messages received, the messages sent, and the point of disconnect.
 
     Args:
-        received: what the client sends; after that it waits.
-        lost_at: the number of the message that finds nobody, 0 for the first.
+        received: messages from the client; after them, `receive` waits.
+        lost_at: index of the sent message that raises OSError.
     """
 
     def __init__(self, *received: Message, lost_at: int | None = None) -> None:
@@ -70,30 +70,30 @@ class Server:
 
     @property
     def head(self) -> Message:
-        """The head of the response."""
+        """The response start message."""
         [head] = [message for message in self.sent if message["type"].endswith("response.start")]
         return head
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of the response."""
+        """The response headers."""
         return {name.decode(): value.decode() for name, value in self.head["headers"]}
 
     @property
     def body(self) -> bytes:
-        """What was sent of the body."""
+        """The body sent so far."""
         return b"".join(message.get("body", b"") for message in self.sent)
 
 
 async def call(app: ASGIApp, scope: dict[str, Any], *received: Message) -> Server:
-    """Return what came of a call of `app`."""
+    """Call `app` and return the server with the messages sent."""
     server = Server(*received)
     await app(scope, server.receive, server.send)
     return server
 
 
 async def given_up(app: ASGIApp, scope: dict[str, Any]) -> None:
-    """Call `app`, give its exchange up as the end of a process does, and end it after all."""
+    """Call `app`, abort its exchange as at process exit, then cancel it."""
     server = Server()
     task = asyncio.create_task(logged(app)(scope, server.receive, server.send))
     await asyncio.sleep(0.01)

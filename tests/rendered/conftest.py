@@ -1,4 +1,4 @@
-"""The fixtures of the project's own tests."""
+"""The fixtures of the rendered project's tests."""
 
 from tests.conftest import anyio_backend, client, log
 

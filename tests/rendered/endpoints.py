@@ -1,4 +1,4 @@
-"""What goes wrong in services, as routes of the application that `served.py` serves."""
+"""Endpoints that misbehave, added to the application that `served.py` serves."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ CHUNK = b"x" * 65_536
 
 @router.get("/stream/broken")
 async def broken_stream(chunks: int, size: int = 5) -> StreamingResponse:
-    """Break after some chunks, perhaps before the first."""
+    """Break after some chunks, or before the first."""
 
     async def parts() -> AsyncIterator[bytes]:
         for _ in range(chunks):
@@ -33,19 +33,19 @@ async def broken_stream(chunks: int, size: int = 5) -> StreamingResponse:
 
 @router.get("/stream/endless")
 async def endless_stream() -> StreamingResponse:
-    """Send until somebody leaves."""
+    """Send until the client disconnects."""
 
     async def parts() -> AsyncIterator[bytes]:
         while True:
             yield CHUNK
-            await asyncio.sleep(0)  # uvicorn waits for nothing once the client has gone
+            await asyncio.sleep(0)  # uvicorn does not wait once the client has disconnected
 
     return StreamingResponse(parts())
 
 
 @router.get("/stream/silent")
 async def silent_stream() -> StreamingResponse:
-    """Send a little, then wait for what does not come."""
+    """Send a little, then block."""
 
     async def parts() -> AsyncIterator[bytes]:
         yield b"12345"
@@ -56,7 +56,7 @@ async def silent_stream() -> StreamingResponse:
 
 @router.get("/stream/deaf")
 async def deaf_stream() -> Response:
-    """Send until somebody leaves, and do not listen whether anybody does."""
+    """Send until the client disconnects, without receiving any message."""
 
     class Deaf(Response):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +69,7 @@ async def deaf_stream() -> Response:
 
 @router.get("/stream/sync")
 def sync_stream() -> StreamingResponse:
-    """Break in a thread."""
+    """Break in a worker thread."""
 
     def parts() -> Iterator[bytes]:
         yield b"12345"
@@ -80,13 +80,13 @@ def sync_stream() -> StreamingResponse:
 
 @router.get("/large")
 async def large(size: int) -> Response:
-    """Answer at once with many bytes."""
+    """Respond at once with a large body."""
     return Response(b"x" * size)
 
 
 @router.get("/slow")
 async def slow(seconds: float) -> dict[str, float]:
-    """Answer later."""
+    """Respond after a delay."""
     logger.info("slow begins")
     await asyncio.sleep(seconds)
     return {"seconds": seconds}
@@ -94,7 +94,7 @@ async def slow(seconds: float) -> dict[str, float]:
 
 @router.get("/stubborn")
 async def stubborn() -> None:
-    """Refuse to be cancelled."""
+    """Ignore cancellation."""
     logger.info("stubborn begins")
     while True:
         try:
@@ -105,45 +105,45 @@ async def stubborn() -> None:
 
 @router.get("/blocked")
 def blocked() -> None:
-    """Keep a worker thread."""
+    """Block a worker thread."""
     logger.info("blocked begins")
     time.sleep(60)
 
 
 @router.get("/left-behind")
 async def left_behind() -> None:
-    """Leave a thread behind that nobody waits for."""
+    """Leave a thread running."""
     asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)
 
 
 @router.post("/upload")
 async def upload(request: Request) -> int:
-    """Count the bytes that are sent."""
+    """Return the number of bytes in the body."""
     logger.info("upload begins")
     return sum([len(chunk) async for chunk in request.stream()])
 
 
 @router.get("/status/{status}")
 async def answer(status: int) -> None:
-    """Answer with an error."""
+    """Respond with an error status."""
     raise HTTPException(status)
 
 
 @router.get("/exit/{code}")
 async def leave(code: int) -> None:
-    """End the process."""
+    """End the process with an exit code."""
     raise SystemExit(code)
 
 
 @router.get("/exit-with-a-text")
 async def leave_with_a_text() -> None:
-    """End the process as scripts do."""
+    """End the process with a text instead of an exit code."""
     raise SystemExit("the end")
 
 
 @router.get("/exit-in-a-stream")
 async def leave_streaming() -> StreamingResponse:
-    """End the process from a task of its own."""
+    """End the process from another task."""
 
     async def parts() -> AsyncIterator[bytes]:
         yield b"12345"
@@ -160,13 +160,13 @@ def interrupted() -> None:
 
 @router.get("/cancelled")
 async def cancelled() -> None:
-    """Raise what ends a task."""
+    """Raise CancelledError."""
     raise asyncio.CancelledError
 
 
 @router.get("/background")
 async def background(tasks: BackgroundTasks) -> dict[str, str]:
-    """Answer, then fail."""
+    """Respond, then fail."""
 
     async def fail() -> None:
         raise ValueError("too late")
@@ -177,7 +177,7 @@ async def background(tasks: BackgroundTasks) -> dict[str, str]:
 
 @router.get("/recursion")
 async def recursion() -> None:
-    """Raise a RecursionError, with large values in every frame."""
+    """Raise a RecursionError with large values in every frame."""
 
     def descend(payload: str) -> None:
         descend(payload)
@@ -187,7 +187,7 @@ async def recursion() -> None:
 
 @router.get("/lost")
 async def lose_things() -> None:
-    """Lose a task and a thread, fail where nothing can be raised, and warn."""
+    """Lose a task and a thread, fail in a destructor, and warn."""
 
     async def fail() -> None:
         raise ValueError("lost task")
@@ -213,13 +213,13 @@ async def lose_things() -> None:
 
 @router.get("/url")
 async def url(request: Request) -> str:
-    """Tell what the service takes its own address for."""
+    """Return the URL that the service sees."""
     return str(request.url)
 
 
 @router.websocket("/echo")
 async def echo(websocket: WebSocket) -> None:
-    """Send back what comes."""
+    """Send back every message."""
     await websocket.accept()
     logger.info("accepted")
     while (message := await websocket.receive())["type"] == "websocket.receive":
@@ -228,7 +228,7 @@ async def echo(websocket: WebSocket) -> None:
 
 @router.websocket("/deaf")
 async def deaf(websocket: WebSocket) -> None:
-    """Hear nothing."""
+    """Receive no message."""
     await websocket.accept()
     logger.info("accepted")
     await asyncio.Event().wait()
@@ -245,7 +245,7 @@ async def late(websocket: WebSocket) -> None:
 
 @router.websocket("/nap")
 async def nap(websocket: WebSocket) -> None:
-    """Hear nothing for a while, then end."""
+    """Receive no message for a while, then return."""
     await websocket.accept()
     logger.info("accepted", path="/nap")
     await asyncio.sleep(0.5)
@@ -262,7 +262,7 @@ async def ticker(websocket: WebSocket) -> None:
 
 @router.websocket("/failing")
 async def failing(websocket: WebSocket, accept: bool) -> None:
-    """Fail, before the handshake is answered or after."""
+    """Fail, before or after the handshake."""
     if accept:
         await websocket.accept()
     raise ValueError("broken")
@@ -276,7 +276,7 @@ async def denied(websocket: WebSocket) -> None:
 
 @router.websocket("/denied/slowly")
 async def denied_slowly(websocket: WebSocket) -> None:
-    """Refuse the handshake with a response that takes its time."""
+    """Refuse the handshake with a slow response."""
 
     async def parts() -> AsyncIterator[bytes]:
         yield b"12345"
@@ -288,14 +288,14 @@ async def denied_slowly(websocket: WebSocket) -> None:
 
 @router.websocket("/closing")
 async def closing(websocket: WebSocket, code: int, accept: bool) -> None:
-    """Close, before the handshake is answered or after."""
+    """Close, before or after the handshake."""
     if accept:
         await websocket.accept()
     await websocket.close(code)
 
 
 async def pass_on(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    """Do nothing, as a middleware of Starlette's own kind."""
+    """Do nothing, as a `BaseHTTPMiddleware` dispatch function."""
     return await call_next(request)
 
 

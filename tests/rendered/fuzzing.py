@@ -1,4 +1,4 @@
-"""What hostile clients send: made from a seed, so that a connection that breaks something comes again."""
+"""Input of hostile clients, generated from a seed so that failures can be reproduced."""
 
 import struct
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-# None of them is an error of the service.
+# None of these causes an error of the service.
 PATHS = (
     b"/hello",
     b"/nowhere",
@@ -33,11 +33,11 @@ PATHS = (
 WEBSOCKETS = (b"/echo", b"/ticker", b"/nap", b"/late", b"/closing?code=4000&accept=1", b"/denied")
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-Stream = list[bytes]  # what is sent, in pieces
+Stream = list[bytes]  # the bytes to send, in pieces
 
 
 def http1(rng: Random) -> Stream:
-    """Return requests of HTTP/1.1: right ones, wrong ones, halves of them."""
+    """Return valid, invalid and truncated HTTP/1.1 requests."""
     count = rng.choice((1, 1, 1, 2, 5, 50))
     requests = [_request(rng) for _ in range(count)]
     if rng.random() < 0.6:
@@ -82,7 +82,7 @@ BODIES: list[Callable[[Random], bytes]] = [lambda _: b"\r\n"] * 4 + [_chunked, _
 
 
 def mutated(rng: Random, raw: bytes) -> bytes:
-    """Change some bytes, wherever they are."""
+    """Change some bytes at random positions."""
     data = bytearray(raw)
     for _ in range(rng.choice((1, 1, 3, 20))):
         at = rng.randrange(len(data) + 1)
@@ -101,13 +101,13 @@ def mutated(rng: Random, raw: bytes) -> bytes:
 
 
 def cut(rng: Random, raw: bytes) -> Stream:
-    """Cut bytes into a few pieces."""
+    """Split bytes into a few pieces."""
     at = sorted(rng.randrange(len(raw) + 1) for _ in range(rng.choice((0, 0, 1, 4))))
     return [raw[start:end] for start, end in zip([0, *at], [*at, len(raw)], strict=True)]
 
 
 def http2(rng: Random) -> Stream:
-    """Return frames of HTTP/2 behind a valid preface."""
+    """Return HTTP/2 frames after a valid preface."""
     encoder, streams = Encoder(), iter(range(1, 100_000, 2))
     frames: list[bytes] = []
     for _ in range(rng.choice((1, 3, 10))):
@@ -252,7 +252,7 @@ FRAMES: list[Callable[[Random, Encoder, int], list[bytes]]] = [
 
 
 def websocket(rng: Random) -> Stream:
-    """Return a handshake and what is no conversation."""
+    """Return a WebSocket handshake and frames that follow no protocol."""
     handshake = (
         b"GET %s HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n%s"
         b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -305,7 +305,7 @@ KINDS: dict[str, Callable[[Random], Stream]] = {
 
 
 def request_ids(kind: str, received: bytes) -> list[str]:
-    """Return the ids in the responses of a connection."""
+    """Return the request ids in the responses of a connection."""
     if kind != "http2":
         return [
             part.partition(b"\r\n")[0].decode()

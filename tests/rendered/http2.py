@@ -1,4 +1,4 @@
-"""A client of HTTP/2 that sends what others refuse to send."""
+"""An HTTP/2 client that sends what other clients refuse to send."""
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -10,7 +10,7 @@ Head = list[tuple[bytes, bytes]]
 
 
 def head(path: bytes, method: bytes = b"GET") -> Head:
-    """Return the head of a request."""
+    """Return the headers of a request."""
     return [(b":method", method), (b":path", path), (b":scheme", b"http"), (b":authority", b"a")]
 
 
@@ -18,7 +18,7 @@ HEAD = head(b"/hello")
 
 
 def websocket(path: bytes) -> Head:
-    """Return the head of a handshake."""
+    """Return the headers of a WebSocket handshake."""
     return [
         *head(path, b"CONNECT"),
         (b":protocol", b"websocket"),
@@ -27,7 +27,7 @@ def websocket(path: bytes) -> Head:
 
 
 class Http2Client:
-    """One connection, and what came back on it."""
+    """One connection and the events received on it."""
 
     def __init__(self, service: Service) -> None:
         config = H2Configuration(header_encoding=None, validate_outbound_headers=False)
@@ -38,7 +38,7 @@ class Http2Client:
         self.received = b""
 
     def ask(self, path: bytes, method: bytes = b"GET", *, body: bytes = b"") -> int:
-        """Send a request, and return the number of its stream."""
+        """Send a request and return its stream id."""
         stream = self.begin(head(path, method), end_stream=not body)
         for start in range(0, len(body), 10_000):
             self.protocol.send_data(stream, body[start : start + 10_000])
@@ -46,18 +46,18 @@ class Http2Client:
         return stream
 
     def begin(self, head: Head, *, end_stream: bool = False) -> int:
-        """Send the head of a request, and return the number of its stream."""
+        """Send the headers of a request and return its stream id."""
         stream = self.protocol.get_next_available_stream_id()
         self.protocol.send_headers(stream, head, end_stream=end_stream)
         self.flush()
         return stream
 
     def flush(self) -> None:
-        """Send what the protocol has to say."""
+        """Send the pending bytes of the protocol."""
         self.socket.sendall(self.protocol.data_to_send())
 
     def answer(self, stream: int, *kinds: type[Event]) -> Event:
-        """Return the first event of these kinds about a stream: its head or its end."""
+        """Return the first event of these kinds on a stream, by default its response or reset."""
         while True:
             for event in self.events:
                 kind = isinstance(event, kinds or (ResponseReceived, StreamReset))

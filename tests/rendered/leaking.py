@@ -1,4 +1,4 @@
-"""A service that is careless with what it is told, as services are: routes that plant secrets."""
+"""A service that handles its input carelessly: routes that plant secrets in the log."""
 
 import asyncio
 import dataclasses
@@ -25,7 +25,7 @@ class Account(BaseModel):
     @field_validator("password")
     @classmethod
     def check(cls, value: str) -> str:
-        """Refuse short passwords, and tell which."""
+        """Reject short passwords with an error that quotes them."""
         if len(value) < 8:
             raise ValueError(f"{value!r} is too short")
         return value
@@ -42,7 +42,7 @@ class Session:
 
 @app.post("/accounts")
 async def accounts(account: Account) -> None:
-    """Log a body, whole and in parts."""
+    """Log a body, as a whole and in parts."""
     logger.info("account {account}", account=account)
     logging.getLogger("library").warning("got %r", account.model_dump())
     raise PermissionError(f"{account.password} is known") from KeyError(account.password)
@@ -52,7 +52,7 @@ async def accounts(account: Account) -> None:
 async def headers(
     authorization: Annotated[str, Header()], cookie: Annotated[str, Header()], token: str
 ) -> None:
-    """Log what a request is made of."""
+    """Log the parts of a request."""
     bind_request(token=token, session=Session("ann", "visible", token))
     pairs = [(b"authorization", authorization.encode()), (b"cookie", cookie.encode())]
     logger.info("headers", pairs=pairs, text=f"Authorization: {authorization}\nCookie: {cookie}")
@@ -64,7 +64,7 @@ async def headers(
 
 @app.get("/later")
 async def later(secret: str, background: BackgroundTasks) -> None:
-    """Fail after the response, in a thread, and in a task that nobody awaits."""
+    """Fail after the response, in a thread, and in a task that is never awaited."""
 
     def work(access_token: str) -> Any:
         raise RuntimeError({"access_token": access_token})
@@ -82,6 +82,6 @@ async def later(secret: str, background: BackgroundTasks) -> None:
 
 @app.websocket("/socket")
 async def socket(websocket: WebSocket, token: str) -> None:
-    """Fail with what the query string says."""
+    """Fail with a value of the query string."""
     await websocket.accept()
     raise RuntimeError(f"token={token}")

@@ -1,4 +1,4 @@
-"""A generator of secrets: a secret name x what holds it x what the value consists of."""
+"""A generator of secrets: every secret name x every container x every kind of value."""
 
 import json
 from collections import namedtuple
@@ -17,7 +17,7 @@ NAMES = [
     "passphrase",
 ]  # fmt: skip
 
-# What is looked for, behind the characters at which a careless pattern ends a value.
+# The string to search for, after characters at which a careless pattern ends a value.
 CANARY = "canary"
 VALUES = {
     "plain": "canary",
@@ -34,7 +34,7 @@ VALUES = {
     "script": "пароль-canary",
     "long": "canary" * 1000,
 }
-# These would end a value that stands in a text without quotation marks.
+# These would end an unquoted value in a text.
 QUOTED_VALUES = VALUES | {
     "blank": "correct horse canary",
     "lines": "one\ncanary\r\ntwo",
@@ -47,7 +47,7 @@ Held = Callable[[str, str], object]
 
 
 def identifier(name: str) -> str:
-    """Return the name as Python can spell it."""
+    """Return the name as a Python identifier."""
     return name.replace("-", "_")
 
 
@@ -64,7 +64,7 @@ class Slots:
 
 
 class Telling:
-    """An object whose text tells what it holds, and what the objects in it hold."""
+    """An object whose text shows its attributes and those of nested objects."""
 
     def __init__(self, **members: object) -> None:
         vars(self).update(members)
@@ -88,7 +88,7 @@ def _model(name: str, value: str) -> object:
 
 
 def fields_of(name: str, kind: type) -> Any:
-    """Return the fields of a model that has one."""
+    """Return the fields of a model with one field."""
     return {identifier(name): (kind, ...)}
 
 
@@ -116,7 +116,7 @@ OBJECTS: dict[str, Held] = {
 
 Text = Callable[[str, str], str]
 
-# Texts in which the value is quoted as the notation asks for it.
+# Texts that quote the value as the notation requires.
 QUOTED: dict[str, Text] = {
     "json": lambda name, value: json.dumps({"a": 1, name: value, "b": 2}),
     "compact_json": lambda name, value: json.dumps({name: value, "b": 2}, separators=(",", ":")),
@@ -132,7 +132,7 @@ QUOTED: dict[str, Text] = {
     "argument_list": lambda name, value: repr(["run", f"--{name}", value, "-v"]),
 }
 
-# Texts in which it stands as it is.
+# Texts that contain the value unquoted.
 BARE: dict[str, Text] = {
     "assigned": lambda name, value: f"connect {name}={value} n=1",
     "header": lambda name, value: f"the {name}: {value}\nhost: b",
@@ -151,7 +151,7 @@ BARE: dict[str, Text] = {
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Yield every text, with the name of what it is made of."""
+    """Yield every text, with a label of its parts."""
     for name in NAMES:
         for notation, write in QUOTED.items():
             for kind, value in QUOTED_VALUES.items():
@@ -162,7 +162,7 @@ def texts() -> Iterator[tuple[str, str]]:
 
 
 def objects(names: list[str] = NAMES) -> Iterator[tuple[str, object]]:
-    """Yield every object, with the name of what it is made of."""
+    """Yield every object, with a label of its parts."""
     for name in names:
         for container, hold in OBJECTS.items():
             for kind, value in QUOTED_VALUES.items():

@@ -1,6 +1,6 @@
-"""A render that serves in a process of its own, and its log, read as it is written.
+"""A rendered project that serves in a subprocess, and its log, read as it is written.
 
-Every line is checked against `docs/log.schema.json` when its service has ended.
+Every line is checked against `docs/log.schema.json` when the service has ended.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from jsonschema import Draft202012Validator
 
 from tests.conftest import PROJECT
 
-SECONDS = 30  # that anything may take on a busy machine
+SECONDS = 30  # limit of any operation on a busy machine
 LINE_LIMIT = 16_000
 
-# `python -m my_service`, as it is and with the routes of `endpoints.py`.
+# `python -m my_service`, plain and with the routes of `endpoints.py`.
 PLAIN = ("-m", "my_service")
 WITH_ENDPOINTS = (
     "-c",
@@ -38,7 +38,7 @@ WITH_ENDPOINTS = (
 
 Line = dict[str, Any]
 
-# What the clients of the tests log is not the service's.
+# Leave out the lines of the test clients.
 for _name in ("hpack", "httpcore", "websockets"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
@@ -46,13 +46,13 @@ _schema = Draft202012Validator(json.loads((PROJECT / "docs/log.schema.json").rea
 
 
 class Service:
-    """A process that serves a render: what it writes, what it answers, how it ends."""
+    """A process that serves a rendered project: its log, its responses and its exit code."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
         self.lines: list[Line] = []
         self._raw: list[bytes] = []
-        self.may_be_torn = False  # the last line of one that ended while nobody read
+        self.may_be_torn = False  # the last line, if the process ends while its log is not read
         self._ended = False
         self._left = False
         self._may_read = threading.Event()
@@ -62,7 +62,7 @@ class Service:
         self._reader.start()
 
     def _read(self) -> None:
-        """Read standard error until it ends or nobody wants it any more, in a thread."""
+        """Read standard error in a thread until it ends or `leave` is called."""
         assert self.process.stderr
         for raw in self.process.stderr:
             with self._news:
@@ -78,11 +78,11 @@ class Service:
             self._news.notify_all()
 
     def stall(self) -> None:
-        """Let nobody read standard error any more, from the next line on."""
+        """Stop reading standard error after the next line."""
         self._may_read.clear()
 
     def resume(self) -> None:
-        """Read on."""
+        """Continue reading."""
         self._may_read.set()
 
     def leave(self) -> None:
@@ -97,12 +97,12 @@ class Service:
         return [line for line in self.lines if wanted == {name: line.get(name) for name in wanted}]
 
     def wait_until(self, condition: Callable[[], object]) -> None:
-        """Return as soon as the lines fulfil `condition`, or there will be no more."""
+        """Wait until the lines fulfil `condition` or the log ends."""
         with self._news:
             self._news.wait_for(lambda: self._ended or condition(), SECONDS)
 
     def wait_for(self, message: str, count: int = 1, **fields: object) -> Line:
-        """Return the `count`th line with this message and these fields, as soon as it is there."""
+        """Wait for the `count`th line with this message and these fields, and return it."""
         self.wait_until(lambda: len(self.all(message, **fields)) >= count)
         found = self.all(message, **fields)
         assert len(found) >= count, f"no {message} with {fields} in {self.lines}"
@@ -110,7 +110,7 @@ class Service:
 
     @cached_property
     def port(self) -> int:
-        """The port that the system chose; known when it accepts connections."""
+        """The port that the system chose, once the service accepts connections."""
 
         def running() -> list[str]:
             return re.findall(r"unning on http://[^ ]*:(\d+)", " ".join(self.messages()))
@@ -121,15 +121,15 @@ class Service:
 
     @cached_property
     def url(self) -> str:
-        """Where it serves."""
+        """The base URL of the service."""
         return f"http://127.0.0.1:{self.port}"
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        """Return the answer to a GET on a connection of its own."""
+        """Return the response to a GET on a new connection."""
         return httpx.get(f"{self.url}{path}", timeout=SECONDS, **options)
 
     def client(self, **options: Any) -> httpx.Client:
-        """Return a client that keeps its connections."""
+        """Return a client that reuses its connections."""
         return httpx.Client(base_url=self.url, timeout=SECONDS, **options)
 
     def connect(self) -> socket.socket:
@@ -137,7 +137,7 @@ class Service:
         return socket.create_connection(("127.0.0.1", self.port), SECONDS)
 
     def send(self, raw: bytes) -> bytes:
-        """Send bytes and return what comes back until the service closes the connection."""
+        """Send bytes and return what the service sends until it closes the connection."""
         with self.connect() as connection:
             connection.sendall(raw)
             return read_all(connection)
@@ -147,23 +147,23 @@ class Service:
         self.process.send_signal(number)
 
     def stop(self) -> int:
-        """Return the exit code after SIGTERM."""
+        """Send SIGTERM and return the exit code."""
         self.signal()
         return self.wait()
 
     def wait(self) -> int:
-        """Return the exit code, when the process has ended and its log has been read."""
+        """Return the exit code after the process has ended and its log has been read."""
         code = self.process.wait(SECONDS)
         self.resume()
         self._reader.join(SECONDS)
         return code
 
     def messages(self) -> list[str]:
-        """Return what the lines say."""
+        """Return the messages of all lines."""
         return [line["message"] for line in self.lines]
 
     def check(self) -> None:
-        """Every line is one of JSON, as the schema says, and not too long."""
+        """Check that every line is JSON, matches the schema and is not too long."""
         if self.may_be_torn and not self._raw[-1].endswith(b"\n"):
             del self._raw[-1], self.lines[-1]
         for raw, line in zip(self._raw, self.lines, strict=True):
@@ -174,18 +174,18 @@ class Service:
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """Return what comes until the service closes the connection."""
+    """Return what the service sends until it closes the connection."""
     return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 def reset(connection: socket.socket) -> None:
-    """Close a connection as a machine does that has forgotten it."""
+    """Close a connection with a TCP reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
 
 def _parse(raw: bytes) -> Line:
-    """Return what a line says; one that is no JSON fits no schema."""
+    """Return a parsed line; a line that is not JSON matches no schema."""
     try:
         line = json.loads(raw)
     except ValueError:
@@ -197,9 +197,9 @@ def _parse(raw: bytes) -> Line:
 def serve(
     folder: Path, *arguments: str, python: str = sys.executable, **variables: str
 ) -> Iterator[Service]:
-    """Start Python in `folder` with these arguments; when the test is over, end it and check its log.
+    """Start Python in `folder` with these arguments; after the test, stop it and check its log.
 
-    Without arguments it serves with the routes of `endpoints.py`.
+    Without arguments, it serves with the routes of `endpoints.py`.
     """
     process = subprocess.Popen(
         [python, *(arguments or WITH_ENDPOINTS)],

@@ -1,4 +1,4 @@
-"""`bind_request`, beside what the tests of requests tell."""
+"""`bind_request`, in addition to the tests of requests."""
 
 from loguru import logger
 
@@ -7,8 +7,8 @@ from my_service.logging import bind_request, quiet_request
 from tests.conftest import Log
 
 
-def test_bound_names_cannot_forge_a_line(log: Log) -> None:
-    """A bound field with a name of the line stands beside it, and so does one of the call."""
+def test_bound_fields_cannot_forge_a_line(log: Log) -> None:
+    """A bound field whose name is taken, by the log or by the call, gets an underscore."""
     token = current_request.set(RequestContext("real"))
     try:
         bind_request(level="CRITICAL", request_id="forged", user="ann")
@@ -21,8 +21,8 @@ def test_bound_names_cannot_forge_a_line(log: Log) -> None:
     assert (line["user"], line["user_"]) == ("bob", "ann")
 
 
-def test_outside_of_a_request_nothing_happens(log: Log) -> None:
-    """Code that requests share with scripts may call both."""
+def test_nothing_happens_outside_of_a_request(log: Log) -> None:
+    """Outside of a request, `bind_request` and `quiet_request` do nothing."""
     bind_request(user="ann")
     quiet_request()
     logger.info("hello")

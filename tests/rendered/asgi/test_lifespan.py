@@ -1,4 +1,4 @@
-"""lifespan.py and readiness.py: when the service is ready, and why it is not."""
+"""lifespan.py and readiness.py: when the service is ready, and why not."""
 
 import asyncio
 
@@ -12,8 +12,10 @@ from my_service.resources import lifespan
 from tests.conftest import Log
 
 
-async def test_ready_is_between_the_start_and_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not before `startup` has ended, not from the first signal on, and so again the next time."""
+async def test_the_service_is_ready_from_startup_to_the_first_signal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The service is ready from the end of `startup` until the first signal, on every start."""
     seen = []
 
     async def look() -> None:
@@ -31,8 +33,8 @@ async def test_ready_is_between_the_start_and_the_stop(monkeypatch: pytest.Monke
     assert await failing_checks(resources.checks) == starting
 
 
-async def test_a_signal_while_starting_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is to stop is never ready."""
+async def test_a_signal_during_startup_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that receives a signal during `startup` is never ready."""
 
     async def startup() -> None:
         readiness.set_state("stopping")
@@ -42,8 +44,8 @@ async def test_a_signal_while_starting_is_not_forgotten(monkeypatch: pytest.Monk
         assert await failing_checks(resources.checks) == {"service": "stopping"}
 
 
-async def test_checks_tell_what_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By name: one that works is not mentioned, one that fails or takes too long is."""
+async def test_failing_checks_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only checks that fail or time out are reported, by name."""
 
     async def work() -> None: ...
 
@@ -63,8 +65,8 @@ async def test_checks_tell_what_is_gone(monkeypatch: pytest.MonkeyPatch) -> None
         }
 
 
-async def test_a_startup_that_is_cancelled(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the limit of a stop: the log says that it failed, and ends as it always does."""
+async def test_a_cancelled_startup(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A startup cancelled at the limit is logged as failed, and the log ends with `shutdown`."""
 
     async def startup() -> None:
         raise asyncio.CancelledError

@@ -1,4 +1,4 @@
-"""stack.py: what surrounds an application sees all of its requests, whatever answers them."""
+"""stack.py: the outermost middleware sees every request, whichever part answers it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,18 +22,18 @@ LIFESPAN = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
     [({"type": "lifespan"}, LIFESPAN), (http(), [])],
     ids=["start", "request"],
 )
-async def test_a_started_application_takes_no_request_log(
+async def test_a_started_application_rejects_the_request_log(
     scope: dict[str, Any], received: list[Message]
 ) -> None:
-    """It would never be called: adding it raises RuntimeError."""
+    """Adding the request log to a started application raises RuntimeError."""
     app = FastAPI()
     await call(app, scope, *received)
     with pytest.raises(RuntimeError, match="has started"):
         add_request_log(app)
 
 
-async def test_what_is_added_later_is_further_outside() -> None:
-    """The order of the calls of `add_outermost_middleware` is the order of nesting, `add_middleware` is inside."""
+async def test_later_middleware_is_further_outside() -> None:
+    """`add_outermost_middleware` nests in call order, outside of `add_middleware`."""
     passed: list[str] = []
 
     class Noted:
@@ -54,7 +54,7 @@ async def test_what_is_added_later_is_further_outside() -> None:
 
 
 class Failure(Exception):
-    """What applications raise here."""
+    """The exception that applications raise."""
 
 
 def with_routes(app: FastAPI) -> FastAPI:
@@ -73,7 +73,7 @@ def service() -> FastAPI:
 
 
 def with_middleware(middleware: Callable[[ASGIApp], ASGIApp]) -> FastAPI:
-    """Return a service with a middleware that was added after the request log."""
+    """Return a service with middleware added after the request log."""
     app = service()
     app.add_middleware(middleware)
     return app
@@ -112,10 +112,10 @@ def raising(app: ASGIApp) -> ASGIApp:
         (lambda: mounting(service()), "/inner/fails", 500),
     ],
 )
-async def test_every_answer_has_an_id_and_one_line(
+async def test_every_response_has_an_id_and_one_line(
     make: Callable[[], FastAPI], path: str, status: int, log: Log
 ) -> None:
-    """Those of routes, of no route, of middleware and of mounted applications, logged or not."""
+    """Routes, unknown paths, middleware and mounted applications send an id and log one line."""
     async with connect(make()) as client:
         response = await client.get(path)
     [line] = log()

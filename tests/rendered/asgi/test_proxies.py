@@ -1,4 +1,4 @@
-"""proxies.py: only trusted proxies are believed, and only about who came to them."""
+"""proxies.py: only trusted proxies determine the client's address and scheme."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -16,7 +16,7 @@ PROXIES = TrustedProxies(map(ip_network, TRUSTED))
 
 
 def applied(peer: str | None, *headers: tuple[str, str], kind: str = "http") -> dict[str, Any]:
-    """Return the scope of a request from `peer` after the headers were read."""
+    """Return the scope of a request from `peer` after the proxy headers are applied."""
     scope = http() if kind == "http" else websocket()
     scope["client"] = peer and (peer, 1234)
     scope["headers"] = [(name.encode(), value.encode("latin-1")) for name, value in headers]
@@ -27,19 +27,19 @@ def applied(peer: str | None, *headers: tuple[str, str], kind: str = "http") -> 
 @pytest.mark.parametrize(
     ("peer", "forwarded", "client"),
     [
-        # Who is not trusted says nothing about others.
+        # Headers of an untrusted peer are ignored.
         ("198.51.100.1", "203.0.113.9", "198.51.100.1"),
         ("192.0.2.8", "203.0.113.9", "192.0.2.8"),
         ("a-name", "203.0.113.9", "a-name"),
-        # The right-most that is not trusted counts; what is left of it can be forged.
+        # The rightmost untrusted address counts; anything to its left can be forged.
         ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
         ("192.0.2.7", "203.0.113.9", "203.0.113.9"),
         ("10.0.0.1", "1.1.1.1, 203.0.113.9", "203.0.113.9"),
         ("10.0.0.1", "1.1.1.1, 203.0.113.9, 10.0.0.2, 192.0.2.7", "203.0.113.9"),
         ("10.0.0.1", "10.0.0.3, 1.1.1.1, 10.0.0.2", "1.1.1.1"),
-        # Where all are trusted, the first one is the client.
+        # If all addresses are trusted, the first is the client.
         ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
-        # IPv6, ports, and IPv4 in IPv6.
+        # IPv6, ports, and IPv4-mapped IPv6 addresses.
         ("fd00::1", "2001:db8::1", "2001:db8::1"),
         ("fd00::1", "[2001:db8::1]:443", "2001:db8::1"),
         ("fd00::1", "[2001:DB8:0::1]", "2001:db8::1"),
@@ -49,7 +49,7 @@ def applied(peer: str | None, *headers: tuple[str, str], kind: str = "http") -> 
         ("::ffff:10.0.0.1", "203.0.113.9", "203.0.113.9"),
         ("10.0.0.1", "::ffff:203.0.113.9", "203.0.113.9"),
         ("10.0.0.1", "203.0.113.9, ::ffff:10.0.0.2", "203.0.113.9"),
-        # What is no address ends the list.
+        # An invalid address ends the list.
         ("10.0.0.1", "", "10.0.0.1"),
         ("10.0.0.1", ",,,", "10.0.0.1"),
         ("10.0.0.1", "unknown", "10.0.0.1"),
@@ -64,23 +64,23 @@ def applied(peer: str | None, *headers: tuple[str, str], kind: str = "http") -> 
     ],
 )
 def test_the_rightmost_untrusted_address_counts(peer: str, forwarded: str, client: str) -> None:
-    """In whatever form addresses come."""
+    """The rightmost untrusted address is the client, in any notation."""
     assert applied(peer, ("x-forwarded-for", forwarded))["client"][0] == client
 
 
 def test_several_headers_are_one_list() -> None:
-    """In the order in which they came."""
+    """Several headers form one list, in their order."""
     headers = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "203.0.113.9, 10.0.0.2")]
     assert applied("10.0.0.1", *headers)["client"] == ("203.0.113.9", 0)
 
 
-def test_a_server_may_not_know_its_peer() -> None:
-    """As on a Unix socket: then there is nobody to trust."""
+def test_a_server_without_a_peer_address() -> None:
+    """Without a peer address, as on a Unix socket, no proxy is trusted."""
     assert applied(None, ("x-forwarded-for", "203.0.113.9"))["client"] is None
 
 
-def test_without_proxies_nobody_is_believed() -> None:
-    """That is what an empty setting means."""
+def test_without_proxies_headers_are_ignored() -> None:
+    """An empty list of trusted proxies means that forwarded headers are ignored."""
     scope = http(headers=[(b"x-forwarded-for", b"203.0.113.9"), (b"x-forwarded-proto", b"https")])
     TrustedProxies([]).apply(scope)
     assert (scope["client"][0], scope["scheme"]) == ("192.0.2.1", "http")
@@ -90,12 +90,12 @@ def test_without_proxies_nobody_is_believed() -> None:
     ("peer", "client"),
     [
         ("::ffff:127.0.0.1", "127.0.0.1"),
-        ("::ffff:7f00:1", "::ffff:7f00:1"),  # no system writes it so
+        ("::ffff:7f00:1", "::ffff:7f00:1"),  # no system writes the address like this
         ("::1", "::1"),
     ],
 )
-def test_a_port_for_both_versions_has_clients_of_both(peer: str, client: str) -> None:
-    """An address of IPv4 is told as such, whether there are proxies or not."""
+def test_ipv4_mapped_clients_are_ipv4(peer: str, client: str) -> None:
+    """An IPv4-mapped address becomes IPv4, with or without proxies."""
     scope = http(client=(peer, 1234))
     TrustedProxies([]).apply(scope)
     assert scope["client"] == (client, 1234)
@@ -108,7 +108,7 @@ def test_a_port_for_both_versions_has_clients_of_both(peer: str, client: str) ->
         ("10.0.0.1", "203.0.113.9", ["https"], "https"),
         ("10.0.0.1", "203.0.113.9", [" HTTPS "], "https"),
         ("10.0.0.1", "", ["https"], "https"),
-        # Of several the one that the trusted proxy of the client added, or the only one.
+        # Of several values, the one that the client's trusted proxy added counts, or the only one.
         ("10.0.0.1", "203.0.113.9", ["https", "http"], "http"),
         ("10.0.0.1", "203.0.113.9, 10.0.0.2", ["https, http"], "https"),
         ("10.0.0.1", "203.0.113.9, 10.0.0.2", ["http", "https, http"], "https"),
@@ -124,13 +124,13 @@ def test_a_port_for_both_versions_has_clients_of_both(peer: str, client: str) ->
 def test_the_scheme_is_that_of_the_client(
     peer: str, forwarded: str, protos: list[str], scheme: str
 ) -> None:
-    """As the proxy says to which the client came; what is none is ignored."""
+    """The scheme is the one that the trusted proxy names; invalid values are ignored."""
     headers = [("x-forwarded-for", forwarded), *(("x-forwarded-proto", each) for each in protos)]
     assert applied(peer, *headers)["scheme"] == scheme
 
 
-def test_a_websocket_has_schemes_of_its_own() -> None:
-    """`wss` where the handshake came by https, whichever of both the proxy names."""
+def test_websocket_schemes() -> None:
+    """A secure handshake has the scheme `wss`, whether the proxy names `https` or `wss`."""
     for secure, plain in (("https", "http"), ("wss", "ws")):
         for proto, scheme in ((secure, "wss"), (plain, "ws")):
             header = ("x-forwarded-proto", proto)
@@ -155,8 +155,8 @@ async def endpoint(websocket: WebSocket) -> None:
     await websocket.accept()
 
 
-async def test_the_log_and_links_tell_the_same(log: Log) -> None:
-    """`request.url` and redirects lead where the client came from."""
+async def test_the_log_and_links_agree(log: Log) -> None:
+    """Links and redirects have the client's scheme; the log has its scheme and address."""
     behind = logged(app, trusted_proxies=[ip_network("192.0.2.1")])
     server = await call(behind, http("/url/", headers=FORWARDED))
     assert server.body == b'"https://example.com/url/"'
@@ -166,8 +166,8 @@ async def test_the_log_and_links_tell_the_same(log: Log) -> None:
         assert (line["remote_ip"], line["schema"]) == ("203.0.113.9", "https")
 
 
-async def test_the_line_of_a_websocket_tells_the_same(log: Log) -> None:
-    """The address and the scheme of its handshake."""
+async def test_the_line_of_a_websocket_agrees(log: Log) -> None:
+    """The line of a WebSocket has the client's scheme and address."""
     behind = logged(app, trusted_proxies=[ip_network("192.0.2.1")])
     await call(behind, websocket("/websocket", headers=FORWARDED), {"type": "websocket.connect"})
     [line] = log("log websocket")

@@ -1,4 +1,4 @@
-"""hooks.py: what others than the log are told of requests and WebSockets."""
+"""hooks.py: hooks called for every request and WebSocket."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,7 +32,7 @@ async def divide_often(websocket: WebSocket, divisor: int) -> None:
 
 
 class Witness:
-    """Keeps what it is told."""
+    """A hook that records its calls."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -52,7 +52,7 @@ class Witness:
 
 @pytest.fixture
 def witness() -> Iterator[Witness]:
-    """A hook, for the time of a test."""
+    """A hook, registered for the duration of a test."""
     witness = Witness()
     hooks.append(witness)
     yield witness
@@ -68,7 +68,7 @@ def witness() -> Iterator[Witness]:
     ],
 )
 async def test_requests(divisor: int, told: list[str], witness: Witness, log: Log) -> None:
-    """A hook hears once of the beginning and once of the end, with the fields of the line."""
+    """Hooks run once at the start and once at the end, with the fields of the line."""
     async with connect(app) as client:
         await client.get(f"/{divisor}")
     assert witness.told == told
@@ -80,7 +80,7 @@ async def test_requests(divisor: int, told: list[str], witness: Witness, log: Lo
     [(1, "websocket ended with 101 NoneType"), (0, "websocket ended with 101 ZeroDivisionError")],
 )
 async def test_websockets(divisor: int, end: str, witness: Witness, log: Log) -> None:
-    """A connection is told of as a request is."""
+    """Hooks run for a WebSocket as for a request."""
 
     async def receive() -> Message:
         return {"type": "websocket.connect"}

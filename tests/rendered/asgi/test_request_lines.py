@@ -1,4 +1,4 @@
-"""Whatever Loguru is told, the line of a request goes where every other line goes."""
+"""However Loguru is configured, the request line goes where every other line goes."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +20,7 @@ async def root() -> None: ...
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    """Loguru as it was."""
+    """Restore Loguru after each test."""
     yield
     logger.remove()
     logger.configure(extra={}, patcher=lambda _: None, activation=[("my_service", True)])
@@ -31,14 +31,14 @@ def restored() -> Iterator[None]:
 
 
 async def ask() -> None:
-    """Send a request and log a line beside it."""
+    """Log a line, then send a request."""
     logger.info("beside")
     async with connect(app) as client:
         await client.get("/")
 
 
 async def test_another_sink(log: Log) -> None:
-    """After `logger.remove()` and `logger.add(…)` both lines are there and nowhere else."""
+    """After `logger.remove()` and `logger.add(…)`, both lines go to the new sink only."""
     written: list[str] = []
     logger.remove()
     logger.add(lambda message: written.append(message.record["message"]))
@@ -56,28 +56,28 @@ async def test_another_sink(log: Log) -> None:
     ids=["extra", "patcher"],
 )
 async def test_configured_fields(change: Callable[[], object], log: Log) -> None:
-    """What `logger.configure` adds to records stands in both lines."""
+    """Fields from `logger.configure` are in both lines."""
     change()
     await ask()
     assert [line["region"] for line in log()] == ["eu", "eu"]
 
 
 async def test_contextualized_fields(log: Log) -> None:
-    """What `logger.contextualize` adds around the application stands in both lines."""
+    """Fields from `logger.contextualize` around the application are in both lines."""
     with logger.contextualize(region="eu"):
         await ask()
     assert [line["region"] for line in log()] == ["eu", "eu"]
 
 
 async def test_disabled_packages(log: Log) -> None:
-    """`logger.disable` of the package silences the request line, as it does the package's others."""
+    """`logger.disable` of the package silences the request line too."""
     logger.disable("my_service")
     await ask()
     assert [line["message"] for line in log()] == ["beside"]
 
 
-async def test_a_broken_writer(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `middleware.py` raises costs neither the line nor the response."""
+async def test_a_failing_log_request(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failing `log_request` in `middleware.py` loses neither the line nor the response."""
 
     def fail(fields: dict[str, Any], error: BaseException | None, quiet: bool) -> None:
         fields["no_such_field"]

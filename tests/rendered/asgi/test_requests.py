@@ -1,4 +1,4 @@
-"""exchange.py, http_exchange.py and request_log.py: exactly one request line, whatever happens, and a true one."""
+"""exchange.py, http_exchange.py and request_log.py: each request has exactly one correct line."""
 
 import asyncio
 import re
@@ -25,14 +25,14 @@ Line = dict[str, Any]
 
 
 def request_line(lines: list[Line]) -> Line:
-    """Return the only request line; nothing may be in progress behind it."""
+    """Return the only request line, and check that no request is in flight."""
     [line] = [line for line in lines if line["message"] in REQUEST_LINES]
     assert not in_flight
     return line
 
 
 def sending(*messages: Message | BaseException, **options: Any) -> ASGIApp:
-    """Return an application that sends these messages, and raises what is among them."""
+    """Return an application that sends these messages and raises the exceptions among them."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         for message in messages:
@@ -44,12 +44,12 @@ def sending(*messages: Message | BaseException, **options: Any) -> ASGIApp:
 
 
 def body(content: bytes, *, more: bool = False) -> Message:
-    """Return a message with a part of a response."""
+    """Return a message with a part of the response body."""
     return {"type": "http.response.body", "body": content, "more_body": more}
 
 
 class Failure(Exception):
-    """What endpoints raise here."""
+    """The exception that endpoints raise."""
 
 
 def failing(**options: Any) -> FastAPI:
@@ -64,7 +64,7 @@ def failing(**options: Any) -> FastAPI:
 
 
 class PureMiddleware:
-    """What most middleware looks like: it passes on what it does not change."""
+    """A typical ASGI middleware, which passes every message through."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -77,12 +77,12 @@ class PureMiddleware:
 
 
 async def pass_on(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    """Do nothing, as a middleware of Starlette's own kind."""
+    """Do nothing, as a `BaseHTTPMiddleware` dispatch function."""
     return await call_next(request)
 
 
 def with_handler(*, fails: bool = False) -> FastAPI:
-    """Return a failing application with a handler of all exceptions."""
+    """Return a failing application with a handler for all exceptions."""
     app = failing()
 
     @app.exception_handler(Exception)
@@ -107,7 +107,7 @@ def mounted(inner: FastAPI) -> FastAPI:
 
 
 def plain(inner: FastAPI) -> FastAPI:
-    """Return the same routes in an application of FastAPI's own class."""
+    """Return the same routes in a plain `FastAPI` application."""
     app = FastAPI()
     app.include_router(inner.router)
     return app
@@ -130,7 +130,7 @@ def plain(inner: FastAPI) -> FastAPI:
     + ["mounted", "mounted service"],
 )
 async def test_a_failure_is_one_line(make: Callable[[], FastAPI], log: Log) -> None:
-    """However the application answers for it: the line has the exception, the client the id."""
+    """Any failure is one ERROR line with the exception, and a 500 with the request id."""
     async with connect(make()) as client:
         response = await client.get("/")
     line = request_line(log())
@@ -143,8 +143,8 @@ async def test_a_failure_is_one_line(make: Callable[[], FastAPI], log: Log) -> N
 
 
 @pytest.mark.parametrize("status", [200, 418, 500])
-async def test_a_middleware_may_answer_for_a_failure(status: int, log: Log) -> None:
-    """What is handled has not failed: the line tells the answer."""
+async def test_a_middleware_can_handle_a_failure(status: int, log: Log) -> None:
+    """A handled exception is not a failure: the line has the status of the response."""
 
     async def answer(request: Request, call_next: RequestResponseEndpoint) -> Response:
         try:
@@ -161,7 +161,7 @@ async def test_a_middleware_may_answer_for_a_failure(status: int, log: Log) -> N
 
 @pytest.mark.parametrize("messages", [[], [START], [START, body(b"12345", more=True)]])
 async def test_an_incomplete_response_is_an_error(messages: list[Message], log: Log) -> None:
-    """An application that falls silent gets a 500, or a line that says that its response broke off."""
+    """An incomplete response is a 500 before its first byte, and a broken response after it."""
     server = await call(sending(*messages), http())
     line = request_line(log())
     assert (line["message"], line["level"]) == ("unhandled exception", "ERROR")
@@ -173,8 +173,8 @@ async def test_an_incomplete_response_is_an_error(messages: list[Message], log: 
     assert ("completed" in line) is begun
 
 
-async def test_a_head_that_no_server_takes_is_a_500(log: Log) -> None:
-    """A mistake in the headers costs neither the answer nor the id."""
+async def test_invalid_response_headers_are_a_500(log: Log) -> None:
+    """Invalid response headers produce a 500 with the request id."""
 
     class Strict(Server):
         async def send(self, message: Message) -> None:
@@ -191,8 +191,8 @@ async def test_a_head_that_no_server_takes_is_a_500(log: Log) -> None:
     assert server.headers["x-request-id"] == line["request_id"]
 
 
-async def test_a_server_that_takes_nothing_does_not_cost_the_line(log: Log) -> None:
-    """Whatever a server raises, the request has its line."""
+async def test_a_failing_server_loses_no_line(log: Log) -> None:
+    """A request has its line even if every `send` of the server raises."""
 
     class Broken(Server):
         async def send(self, message: Message) -> None:
@@ -209,10 +209,10 @@ async def test_a_server_that_takes_nothing_does_not_cost_the_line(log: Log) -> N
     ("method", "status", "length"),
     [("GET", 200, 10), ("HEAD", 200, 0), ("GET", 204, 0), ("GET", 304, 0)],
 )
-async def test_only_bytes_that_are_sent_count(
+async def test_response_length_counts_only_sent_bytes(
     method: str, status: int, length: int, log: Log
 ) -> None:
-    """Servers send no body with some responses, whatever the application gives them."""
+    """`response_length` is 0 for HEAD, 204 and 304, because servers send no body with them."""
     app = sending(START | {"status": status}, body(b"12345", more=True), body(b"67890"))
     await call(app, http(method=method))
     line = request_line(log())
@@ -220,8 +220,8 @@ async def test_only_bytes_that_are_sent_count(
     assert line["level"] == "INFO"
 
 
-async def test_what_comes_before_the_head_is_not_held_back(log: Log) -> None:
-    """Early hints are early."""
+async def test_early_hints_are_not_held_back(log: Log) -> None:
+    """Messages before the response head, such as early hints, pass at once."""
     hint = {"type": "http.response.early_hint", "links": [b"</style.css>"]}
     server = await call(sending(hint, START, END), http())
     assert [message["type"] for message in server.sent] == [
@@ -232,8 +232,8 @@ async def test_what_comes_before_the_head_is_not_held_back(log: Log) -> None:
     assert request_line(log())["status_code"] == 200
 
 
-async def test_a_file_that_the_server_reads_is_a_body(log: Log) -> None:
-    """Servers such as Granian send files by themselves; the line has their size."""
+async def test_a_file_that_the_server_sends_has_its_size(log: Log) -> None:
+    """The line has the file size if a server such as Granian sends the file itself."""
     scope = http(extensions={"http.response.pathsend": {}})
     server = await call(logged(FileResponse(__file__)), scope)
     line = request_line(log())
@@ -242,8 +242,8 @@ async def test_a_file_that_the_server_reads_is_a_body(log: Log) -> None:
     assert line["response_length"] == int(server.headers["content-length"]) > 1000
 
 
-async def test_a_long_body_goes_out_in_pieces(log: Log) -> None:
-    """The client gets the same bytes."""
+async def test_a_long_body_is_sent_in_parts(log: Log) -> None:
+    """The client receives the same bytes if a long body is split."""
     content = bytes(range(256)) * 4096
     server = await call(sending(START, body(content, more=True), body(content)), http())
     assert server.body == content + content
@@ -252,8 +252,8 @@ async def test_a_long_body_goes_out_in_pieces(log: Log) -> None:
     assert request_line(log())["response_length"] == len(content) * 2
 
 
-async def test_headers_of_the_same_name_are_replaced(log: Log) -> None:
-    """An application inside of another one may have an id of its own."""
+async def test_headers_of_an_inner_application_are_replaced(log: Log) -> None:
+    """The request id and time of the outer application replace those of an inner one."""
     own = [(b"x-request-id", b"other"), (b"x-processed-time", b"0"), (b"x-more", b"kept")]
     server = await call(sending(START | {"headers": own}, END), http())
     names = [name for name, _ in server.head["headers"]]
@@ -261,8 +261,8 @@ async def test_headers_of_the_same_name_are_replaced(log: Log) -> None:
     assert server.headers["x-request-id"] == request_line(log())["request_id"]
 
 
-async def test_a_given_id_counts_once(log: Log) -> None:
-    """Of two ids nobody knows which is meant."""
+async def test_two_request_ids_are_ignored(log: Log) -> None:
+    """Two request ids are ambiguous, so the request gets a new one."""
     headers = [(b"x-request-id", b"one"), (b"x-request-id", b"two")]
     server = await call(sending(START, END), http(headers=headers))
     assert server.headers["x-request-id"] not in {"one", "two"}
@@ -326,10 +326,10 @@ def with_sync_teardown() -> FastAPI:
     ids=["background", "background of a handler", "teardown", "sync teardown"],
 )
 @pytest.mark.parametrize("middleware", [False, True])
-async def test_a_failure_after_the_response_has_a_line_of_its_own(
+async def test_a_failure_after_the_response_has_a_separate_line(
     make: Callable[[], FastAPI], status: int, middleware: bool, log: Log
 ) -> None:
-    """It changes neither the response nor the request line, and has the id."""
+    """A late failure is a line with the id, and changes neither response nor request line."""
     app = make()
     if middleware:
         app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on)
@@ -345,8 +345,8 @@ async def test_a_failure_after_the_response_has_a_line_of_its_own(
     assert "Failure: too late" in failure["exception"]
 
 
-async def test_background_tasks_do_not_count(log: Log) -> None:
-    """The response has ended before they begin, and so has its time."""
+async def test_elapsed_excludes_background_tasks(log: Log) -> None:
+    """`elapsed` ends with the response, before the background tasks run."""
     app = make_app()
 
     @app.get("/")
@@ -359,8 +359,10 @@ async def test_background_tasks_do_not_count(log: Log) -> None:
 
 
 @pytest.mark.parametrize("end", [asyncio.CancelledError, KeyboardInterrupt, SystemExit])
-async def test_what_ends_a_task_still_does(end: type[BaseException], log: Log) -> None:
-    """The client has its 500 with the id, the log its line; then it is raised again."""
+async def test_exceptions_that_end_a_task_are_raised_again(
+    end: type[BaseException], log: Log
+) -> None:
+    """The client gets a 500, the log gets a line, and the exception is raised again."""
     server = Server()
     with pytest.raises(end):
         await sending(end())(http(), server.receive, server.send)
@@ -371,8 +373,8 @@ async def test_what_ends_a_task_still_does(end: type[BaseException], log: Log) -
     assert server.headers["x-request-id"] == line["request_id"]
 
 
-async def test_a_request_that_is_cancelled_twice_has_its_line(log: Log) -> None:
-    """Neither an impatient server nor a client that does not read can prevent it."""
+async def test_a_request_cancelled_twice_has_its_line(log: Log) -> None:
+    """A request has its line even if it is cancelled twice while `send` blocks."""
 
     class Stuck(Server):
         async def send(self, message: Message) -> None:
@@ -391,8 +393,8 @@ async def test_a_request_that_is_cancelled_twice_has_its_line(log: Log) -> None:
     assert "CancelledError" in request_line(log())["exception"]
 
 
-def test_a_request_that_is_dropped_has_its_line(log: Log) -> None:
-    """An event loop that ends without it can await nothing any more."""
+def test_a_dropped_request_has_its_line(log: Log) -> None:
+    """A request has its line even if the event loop ends and drops its coroutine."""
 
     async def wait(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
@@ -406,10 +408,10 @@ def test_a_request_that_is_dropped_has_its_line(log: Log) -> None:
 
 
 @pytest.mark.parametrize("error", [None, Failure("broken")])
-async def test_a_client_that_leaves_is_no_error_of_the_service(
+async def test_a_disconnect_is_not_an_error_of_the_service(
     error: Exception | None, log: Log
 ) -> None:
-    """Who waits for a body that does not come hears of it; a failure stays a failure."""
+    """A disconnect during an upload is a 499 at INFO; an exception of the endpoint is an ERROR."""
     app = make_app()
 
     @app.post("/")
@@ -428,8 +430,8 @@ async def test_a_client_that_leaves_is_no_error_of_the_service(
     assert line["response_length"] == 0
 
 
-async def test_a_client_that_leaves_while_fastapi_reads(log: Log) -> None:
-    """The 400 that FastAPI then has in mind reaches nobody, and is not told."""
+async def test_a_disconnect_while_fastapi_reads_the_body(log: Log) -> None:
+    """The line has 499 instead of the 400 that FastAPI would send to the disconnected client."""
     app = make_app()
 
     @app.post("/")
@@ -442,10 +444,10 @@ async def test_a_client_that_leaves_while_fastapi_reads(log: Log) -> None:
 
 
 @pytest.mark.parametrize(("lost_at", "status", "length"), [(0, 499, 0), (1, 200, 0), (2, 200, 5)])
-async def test_a_server_may_tell_by_an_error(
+async def test_an_oserror_from_send_is_a_disconnect(
     lost_at: int, status: int, length: int, log: Log
 ) -> None:
-    """Servers raise OSError where nobody is left to send to (ASGI 2.4); so far the bytes count."""
+    """An OSError from `send` is a disconnect (ASGI 2.4); bytes sent before it count."""
     server = Server(lost_at=lost_at)
     app = sending(START, body(b"12345", more=True), body(b"67890"))
     await app(http(), server.receive, server.send)
@@ -455,8 +457,8 @@ async def test_a_server_may_tell_by_an_error(
     assert line["response_length"] == length
 
 
-async def test_an_oserror_of_the_application_is_its_own(log: Log) -> None:
-    """A database that cannot be reached is a failure, also while nobody waits for the answer."""
+async def test_an_oserror_of_the_application_is_a_failure(log: Log) -> None:
+    """A refused database connection is a failure, even after the client has disconnected."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
@@ -467,8 +469,8 @@ async def test_an_oserror_of_the_application_is_its_own(log: Log) -> None:
     assert (line["message"], line["disconnected"]) == ("unhandled exception", True)
 
 
-async def test_a_stream_that_does_not_listen_ends(log: Log) -> None:
-    """Who sends on and on to nobody gets the OSError that Hypercorn does not raise."""
+async def test_a_stream_that_ignores_the_disconnect_ends(log: Log) -> None:
+    """A `send` after the disconnect raises the OSError that Hypercorn does not raise."""
 
     async def endless(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
@@ -483,8 +485,8 @@ async def test_a_stream_that_does_not_listen_ends(log: Log) -> None:
     assert (line["status_code"], line["response_length"]) == (200, 5)
 
 
-async def test_the_end_of_an_exchange_is_no_disconnect(log: Log) -> None:
-    """Servers say `http.disconnect` after a complete response too."""
+async def test_http_disconnect_after_the_response_is_ignored(log: Log) -> None:
+    """`http.disconnect` after a complete response does not mark the line as disconnected."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
@@ -499,7 +501,7 @@ HOSTILE = b'\xff\xfe\x00\n\r\x1b[31m"}\xe2\x80\xa8'
 
 
 async def test_any_bytes_can_be_logged(log: Log) -> None:
-    """Path, query and headers are what somebody sent; they neither raise nor break a line."""
+    """Arbitrary bytes in path, query and headers neither raise nor break a line."""
     headers = [(b"user-agent", HOSTILE), (b"referer", HOSTILE), (b"x-forwarded-for", HOSTILE)]
     await call(
         sending(START, END),
@@ -511,8 +513,8 @@ async def test_any_bytes_can_be_logged(log: Log) -> None:
     assert line["method"] == r"\udcff"
 
 
-async def test_long_texts_are_cut(log: Log) -> None:
-    """A URL of a megabyte costs a line of a few kilobytes, which says so."""
+async def test_long_texts_are_truncated(log: Log) -> None:
+    """A path or header of a megabyte is truncated, and the line says by how much."""
     long = b"x" * 1_000_000
     await call(sending(START, END), http(raw_path=b"/" + long, headers=[(b"user-agent", long)]))
     line = request_line(log())
@@ -521,8 +523,8 @@ async def test_long_texts_are_cut(log: Log) -> None:
         assert re.search(r"\[\d+ characters cut\]", line[name])
 
 
-async def test_a_server_may_know_little(log: Log) -> None:
-    """Neither the client nor the path in its raw form is certain in ASGI."""
+async def test_client_and_raw_path_are_optional(log: Log) -> None:
+    """A scope without `client` and `raw_path`, which are optional in ASGI, has its line."""
     scope = http("/ä", client=None)
     del scope["raw_path"]
     await call(sending(START, END), scope)
@@ -532,7 +534,7 @@ async def test_a_server_may_know_little(log: Log) -> None:
 
 @pytest.mark.parametrize("path", ["/hello", "/api/hello"])
 async def test_a_prefix_is_part_of_the_path(path: str, log: Log) -> None:
-    """Whether a proxy has taken it away or not: the log and links have what the client asked for."""
+    """The log and links have the full path, whether or not the proxy strips the prefix."""
     app = make_app()
 
     @app.get("/hello")
@@ -546,13 +548,13 @@ async def test_a_prefix_is_part_of_the_path(path: str, log: Log) -> None:
 
 
 async def test_a_prefix_needs_no_raw_path(log: Log) -> None:
-    """It is optional in ASGI."""
+    """A prefix works without `raw_path`, which is optional in ASGI."""
     await call(sending(START, END), http("/hello", root_path="/ä", raw_path=None))
     assert request_line(log())["path_with_query"] == "/%C3%A4/hello"
 
 
 async def test_fields_can_be_bound_anywhere(log: Log) -> None:
-    """In dependencies, sync and async, in endpoints and their threads; every later line has them."""
+    """Fields bound in dependencies, endpoints and threads are in every later line."""
     app = make_app()
 
     async def in_dependency() -> None:
@@ -574,8 +576,8 @@ async def test_fields_can_be_bound_anywhere(log: Log) -> None:
         assert bound.items() <= line.items()
 
 
-async def test_fields_can_be_bound_under_middleware(log: Log) -> None:
-    """Starlette's own kind runs the endpoint in a task of its own."""
+async def test_fields_can_be_bound_below_middleware(log: Log) -> None:
+    """Fields bound below a `BaseHTTPMiddleware`, which starts a new task, are in the line."""
     app = make_app()
     app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on)
 
@@ -588,8 +590,8 @@ async def test_fields_can_be_bound_under_middleware(log: Log) -> None:
     assert request_line(log())["user"] == 1
 
 
-async def test_other_scopes_pass() -> None:
-    """What is neither a request nor a WebSocket is not the request log's business."""
+async def test_other_scopes_pass_through() -> None:
+    """Scopes other than requests and WebSockets pass through."""
     seen = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -599,8 +601,8 @@ async def test_other_scopes_pass() -> None:
     assert seen == ["lifespan"]
 
 
-async def test_the_end_of_the_process_leaves_no_request_without_a_line(log: Log) -> None:
-    """What cannot be ended is told before it is cut off, with its id, and only once."""
+async def test_an_aborted_request_has_its_line(log: Log) -> None:
+    """A request that is aborted at process exit has exactly one line, with its id."""
 
     async def wait(scope: Scope, receive: Receive, send: Send) -> None:
         bind_request(user=1)
@@ -614,8 +616,8 @@ async def test_the_end_of_the_process_leaves_no_request_without_a_line(log: Log)
     assert line["request_id"]
 
 
-async def test_a_complete_response_is_not_given_up(log: Log) -> None:
-    """A background task that does not end does not make the response another."""
+async def test_an_aborted_background_task_keeps_the_response(log: Log) -> None:
+    """Aborting a background task does not change the line of its complete response."""
 
     async def wait(scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -632,7 +634,7 @@ async def test_a_complete_response_is_not_given_up(log: Log) -> None:
 
 
 async def test_elapsed_has_microseconds(log: Log) -> None:
-    """The digits of a clock that no clock has are left out."""
+    """`elapsed` is rounded to microseconds."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send(START)
@@ -643,8 +645,8 @@ async def test_elapsed_has_microseconds(log: Log) -> None:
     assert elapsed == round(elapsed, 6)
 
 
-async def test_the_version_of_http_is_optional(log: Log) -> None:
-    """ASGI's default is 1.1; Starlette's TestClient leaves it out for WebSockets."""
+async def test_http_version_is_optional(log: Log) -> None:
+    """`http_version` defaults to 1.1; Starlette's TestClient omits it for WebSockets."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send(START)

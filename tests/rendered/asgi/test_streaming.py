@@ -1,4 +1,4 @@
-"""Streams, as real clients see them: measured to the last byte, and honest about how they ended."""
+"""Streams as real clients see them: what arrives, and how the log says they ended."""
 
 from collections.abc import Iterator
 
@@ -12,14 +12,14 @@ from checks.served import Service, serve
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A service, with and without a middleware of Starlette's own kind, which ends what broke."""
+    """A service with and without a `BaseHTTPMiddleware`, which completes broken responses."""
     with serve(tmp_path_factory.mktemp("streams"), WITH_MIDDLEWARE=request.param) as service:
         yield service
 
 
 @pytest.fixture(params=["1.1", "2"])
 def client(request: pytest.FixtureRequest, service: Service) -> Iterator[httpx.Client]:
-    """A client of either version of HTTP."""
+    """An HTTP/1.1 and an HTTP/2 client."""
     two = request.param == "2"
     with httpx.Client(base_url=service.url, http1=not two, http2=two, timeout=10) as client:
         yield client
@@ -29,7 +29,7 @@ def client(request: pytest.FixtureRequest, service: Service) -> Iterator[httpx.C
 def test_a_broken_stream_is_a_broken_transfer(
     path: str, client: httpx.Client, service: Service
 ) -> None:
-    """The client does not take it for complete, and one line tells what it got and why no more."""
+    """The client sees an incomplete response; one line has the bytes sent and the exception."""
     with client.stream("GET", path) as response:
         received: list[bytes] = []
         with pytest.raises(httpx.RemoteProtocolError):
@@ -42,7 +42,7 @@ def test_a_broken_stream_is_a_broken_transfer(
 
 
 def test_a_stream_that_breaks_at_once_is_a_500(client: httpx.Client, service: Service) -> None:
-    """Before the first byte nothing is lost yet: neither the status nor the id."""
+    """A stream that breaks before its first byte is a 500 with the request id."""
     response = client.get("/stream/broken?chunks=0")
     assert (response.status_code, response.text) == (500, "Internal Server Error")
     line = service.wait_for("unhandled exception", request_id=response.headers["x-request-id"])
@@ -51,7 +51,7 @@ def test_a_stream_that_breaks_at_once_is_a_500(client: httpx.Client, service: Se
 
 
 def test_a_connection_survives_a_broken_stream(service: Service) -> None:
-    """In HTTP/2 the others on it go on."""
+    """An HTTP/2 connection serves other requests after one of its streams breaks."""
     with httpx.Client(base_url=service.url, http1=False, http2=True, timeout=10) as client:
         with pytest.raises(httpx.RemoteProtocolError):
             client.get("/stream/broken?chunks=3")
@@ -62,8 +62,8 @@ def test_a_connection_survives_a_broken_stream(service: Service) -> None:
 @pytest.mark.parametrize(
     "path", ["/stream/endless", "/stream/silent", "/stream/deaf", "/large?size=50000000"]
 )
-def test_a_client_that_leaves(path: str, service: Service) -> None:
-    """The line says so, and how many bytes were sent; it is no error."""
+def test_a_client_that_disconnects(path: str, service: Service) -> None:
+    """A disconnect is logged at INFO with the number of bytes sent."""
     request_id = path.strip("/").replace("/", "-").partition("?")[0]
     with service.connect() as connection:
         connection.sendall(b"GET %s HTTP/1.1\r\nhost: a\r\n" % path.encode())
@@ -75,8 +75,8 @@ def test_a_client_that_leaves(path: str, service: Service) -> None:
 
 
 @pytest.mark.parametrize("path", ["/stream/endless", "/stream/silent", "/large?size=50000000"])
-def test_a_client_of_http2_that_leaves(path: str, service: Service) -> None:
-    """The same, whether it ends the stream or the connection."""
+def test_an_http2_client_that_disconnects(path: str, service: Service) -> None:
+    """A disconnect is logged at INFO whether the client ends the stream or the connection."""
     for close_all in (True, False):
         client = httpx.Client(base_url=service.url, http1=False, http2=True)
         with client, client.stream("GET", path) as response:
@@ -88,8 +88,8 @@ def test_a_client_of_http2_that_leaves(path: str, service: Service) -> None:
         assert 0 < line["response_length"] < 50_000_000
 
 
-def test_a_client_that_does_not_wait_for_the_answer(service: Service) -> None:
-    """An answer to somebody who has left already is no success without a mark."""
+def test_a_client_that_disconnects_before_the_response(service: Service) -> None:
+    """A response to a disconnected client is marked as `disconnected`."""
     with service.connect() as connection:
         connection.sendall(
             b"GET /slow?seconds=0.2 HTTP/1.1\r\nhost: a\r\nx-request-id: slow\r\n\r\n"
@@ -99,8 +99,8 @@ def test_a_client_that_does_not_wait_for_the_answer(service: Service) -> None:
     assert (line["status_code"], line["disconnected"]) == (200, True)
 
 
-def test_a_client_that_leaves_its_upload(service: Service) -> None:
-    """There is nothing to answer, and nobody to blame."""
+def test_a_client_that_aborts_its_upload(service: Service) -> None:
+    """An aborted upload is a 499 at INFO."""
     with service.connect() as connection:
         connection.sendall(b"POST /upload HTTP/1.1\r\nhost: a\r\nx-request-id: upload\r\n")
         connection.sendall(b"content-length: 100\r\n\r\n12345")

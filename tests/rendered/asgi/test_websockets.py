@@ -1,4 +1,4 @@
-"""websocket_exchange.py, and what `hypercorn_websocket_streams.py` does for WebSockets."""
+"""websocket_exchange.py and hypercorn_websocket_streams.py: lines and close codes of WebSockets."""
 
 import asyncio
 from collections.abc import Iterator
@@ -29,18 +29,18 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def open_socket(service: Served, path: str) -> ClientConnection:
-    """Return a connection to this path."""
+    """Return a WebSocket connection to this path."""
     return connect(f"ws://127.0.0.1:{service.port}{path}", open_timeout=10, close_timeout=10)
 
 
 def request_id(socket: ClientConnection) -> str:
-    """Return the id in the response to the handshake."""
+    """Return the id in the handshake response."""
     assert socket.response
     return socket.response.headers["x-request-id"]
 
 
 def test_the_id_is_in_every_line(service: Served) -> None:
-    """In those written inside and in the one at the end, which tells what the client asked for."""
+    """The id is in the endpoint's lines and in the final line, which has the requested path."""
     with open_socket(service, "/echo?token=secret&a=1") as socket:
         socket.send("hello")
         assert socket.recv(10) == "hello"
@@ -54,8 +54,8 @@ def test_the_id_is_in_every_line(service: Served) -> None:
 
 
 @pytest.mark.parametrize("path", ["/echo", "/ticker"])
-def test_the_code_of_the_client_is_told(path: str, service: Served) -> None:
-    """Whether the endpoint listens or only sends; Hypercorn would say 1006."""
+def test_the_close_code_of_the_client_is_logged(path: str, service: Served) -> None:
+    """The line has the client's code even if the endpoint only sends; Hypercorn reports 1006."""
     with open_socket(service, path) as socket:
         socket.close(4001)
     line = service.wait_for("log websocket", request_id=request_id(socket))
@@ -63,8 +63,8 @@ def test_the_code_of_the_client_is_told(path: str, service: Served) -> None:
 
 
 @pytest.mark.parametrize("path", ["/echo", "/ticker"])
-def test_a_client_that_vanishes(path: str, service: Served) -> None:
-    """The endpoint ends, and the line says how: 1006."""
+def test_a_client_that_drops_the_connection(path: str, service: Served) -> None:
+    """A dropped connection ends the endpoint and is logged with the close code 1006."""
     socket = open_socket(service, path)
     socket.socket.shutdown(2)
     line = service.wait_for("log websocket", request_id=request_id(socket))
@@ -72,16 +72,16 @@ def test_a_client_that_vanishes(path: str, service: Served) -> None:
     socket.socket.close()
 
 
-def test_a_client_that_talks_nonsense(service: Served) -> None:
-    """A frame that is none ends the connection, and is no failure of the service."""
+def test_an_invalid_frame(service: Served) -> None:
+    """An invalid frame ends the connection and is not a failure of the service."""
     with open_socket(service, "/echo") as socket:
         socket.socket.sendall(b"\xff" * 100)
         line = service.wait_for("log websocket", request_id=request_id(socket))
     assert line["level"] == "INFO"
 
 
-def test_the_code_of_the_service_is_told(service: Served) -> None:
-    """To the client and in the line."""
+def test_the_close_code_of_the_service_is_logged(service: Served) -> None:
+    """The service's close code reaches the client and the line."""
     path = "/closing?code=4002&accept=1"
     with open_socket(service, path) as socket, pytest.raises(ConnectionClosed) as caught:
         socket.recv(10)
@@ -92,7 +92,7 @@ def test_the_code_of_the_service_is_told(service: Served) -> None:
 
 
 def test_a_failure_is_an_error(service: Served) -> None:
-    """The line has the exception, the client the code for it."""
+    """A failure is a line with the exception, and the client receives the close code 1011."""
     path = "/failing?accept=1"
     with open_socket(service, path) as socket, pytest.raises(ConnectionClosed) as caught:
         socket.recv(10)
@@ -112,10 +112,8 @@ def test_a_failure_is_an_error(service: Served) -> None:
         ("/failing?accept=0", 500, 1011),
     ],
 )
-def test_a_handshake_that_is_refused(
-    path: str, status: int, close_code: int, service: Served
-) -> None:
-    """Has its line too, and the response the id."""
+def test_a_refused_handshake(path: str, status: int, close_code: int, service: Served) -> None:
+    """A refused handshake has its line, and the response has the request id."""
     with pytest.raises(InvalidStatus) as caught:
         open_socket(service, path)
     response = caught.value.response
@@ -127,7 +125,7 @@ def test_a_handshake_that_is_refused(
 
 
 def sending(*messages: Message | BaseException) -> ASGIApp:
-    """Return an application that sends these messages, and raises what is among them."""
+    """Return an application that sends these messages and raises the exceptions among them."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         for message in messages:
@@ -139,7 +137,7 @@ def sending(*messages: Message | BaseException) -> ASGIApp:
 
 
 def websocket_line(log: Log) -> dict[str, Any]:
-    """Return the only line; nothing may be in progress behind it."""
+    """Return the only line, and check that no connection is in flight."""
     [line] = log("log websocket")
     assert not in_flight
     return line
@@ -149,15 +147,15 @@ def types(server: Server) -> list[str]:
     return [message["type"].removeprefix("websocket.") for message in server.sent]
 
 
-async def test_what_is_left_open_is_closed(log: Log) -> None:
-    """An endpoint that just returns has ended normally."""
+async def test_an_open_connection_is_closed(log: Log) -> None:
+    """An endpoint that returns without closing ends with the close code 1000."""
     server = await call(sending(ACCEPT), websocket())
     assert server.sent[-1] == {"type": "websocket.close", "code": 1000}
     assert websocket_line(log)["close_code"] == 1000
 
 
 async def test_no_answer_is_an_error(log: Log) -> None:
-    """An application that does not answer the handshake gets a 500."""
+    """An application that does not answer the handshake produces a 500."""
     server = await call(sending(), websocket())
     line = websocket_line(log)
     assert server.head["status"] == line["status_code"] == 500
@@ -166,10 +164,10 @@ async def test_no_answer_is_an_error(log: Log) -> None:
 
 
 @pytest.mark.parametrize("messages", [[CLOSE], [ValueError("broken")]])
-async def test_a_server_that_knows_only_one_refusal(
+async def test_a_server_without_denial_responses(
     messages: list[Message | BaseException], log: Log
 ) -> None:
-    """Without the extension for it the answer is the server's own 403."""
+    """Without the extension for denial responses, a refusal is the server's 403."""
     server = await call(sending(*messages), websocket(extensions={}))
     assert types(server) == ["close"]
     line = websocket_line(log)
@@ -178,8 +176,8 @@ async def test_a_server_that_knows_only_one_refusal(
 
 
 @pytest.mark.parametrize("code", [1001, None])
-async def test_a_disconnect_that_nobody_catches(code: int | None, log: Log) -> None:
-    """It is how an endpoint usually ends; where the server names no code, that is told."""
+async def test_an_uncaught_disconnect(code: int | None, log: Log) -> None:
+    """An uncaught disconnect is a normal end; its code is logged, or 1005 without one."""
     app = make_app()
 
     @app.websocket("/")
@@ -193,15 +191,15 @@ async def test_a_disconnect_that_nobody_catches(code: int | None, log: Log) -> N
     assert (line["level"], line["close_code"]) == ("INFO", code or 1005)
 
 
-async def test_a_disconnect_of_the_applications_own(log: Log) -> None:
-    """Who raises it without having received it closes the connection."""
+async def test_a_disconnect_raised_by_the_application(log: Log) -> None:
+    """A `WebSocketDisconnect` that the application raises itself closes the connection."""
     server = await call(sending(ACCEPT, WebSocketDisconnect(4004)), websocket())
     assert server.sent[-1] == {"type": "websocket.close", "code": 4004}
     assert websocket_line(log)["close_code"] == 4004
 
 
-async def test_a_client_that_does_not_wait_for_the_handshake(log: Log) -> None:
-    """There was no answer, so there is no status of one."""
+async def test_a_disconnect_before_the_handshake(log: Log) -> None:
+    """A disconnect before the handshake is answered is logged with the status 499."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
@@ -211,8 +209,8 @@ async def test_a_client_that_does_not_wait_for_the_handshake(log: Log) -> None:
     assert (line["level"], line["status_code"], line["close_code"]) == ("INFO", 499, 1006)
 
 
-async def test_a_send_that_finds_nobody(log: Log) -> None:
-    """The OSError of a server is the end of the connection, not of the endpoint's making."""
+async def test_an_oserror_from_send_is_a_disconnect(log: Log) -> None:
+    """An OSError from `send` is a disconnect, not a failure of the endpoint."""
     server = Server(lost_at=1)
     text = {"type": "websocket.send", "text": "a"}
     await sending(ACCEPT, text)(websocket(), server.receive, server.send)
@@ -222,7 +220,7 @@ async def test_a_send_that_finds_nobody(log: Log) -> None:
 
 
 async def test_a_failure_after_the_close(log: Log) -> None:
-    """The client has its code already; the line has both."""
+    """A failure after the close is logged with the exception and the code that was sent."""
     server = await call(sending(ACCEPT, CLOSE, ValueError("broken")), websocket())
     assert types(server) == ["accept", "close"]
     line = websocket_line(log)
@@ -230,8 +228,8 @@ async def test_a_failure_after_the_close(log: Log) -> None:
     assert "ValueError: broken" in line["exception"]
 
 
-async def test_a_lost_send_does_not_change_the_code(log: Log) -> None:
-    """The first reason counts."""
+async def test_a_failed_send_does_not_change_the_code(log: Log) -> None:
+    """A `send` that fails after the close does not change the logged code."""
     server = Server(lost_at=2)
     app = sending(ACCEPT, CLOSE, {"type": "websocket.send", "text": "a"})
     await app(websocket(), server.receive, server.send)
@@ -239,15 +237,17 @@ async def test_a_lost_send_does_not_change_the_code(log: Log) -> None:
 
 
 async def test_the_first_close_counts(log: Log) -> None:
-    """Whatever the server makes of another one."""
+    """The line has the code of the first close, even if the application closes again."""
     server = await call(sending(ACCEPT, CLOSE, CLOSE | {"code": 4999}), websocket())
     assert types(server) == ["accept", "close", "close"]
     assert websocket_line(log)["close_code"] == 4000
 
 
 @pytest.mark.parametrize("end", [asyncio.CancelledError, KeyboardInterrupt, SystemExit])
-async def test_what_ends_a_task_still_does(end: type[BaseException], log: Log) -> None:
-    """The client hears of it, the log has its line; then it is raised again."""
+async def test_exceptions_that_end_a_task_are_raised_again(
+    end: type[BaseException], log: Log
+) -> None:
+    """The client receives 1011 and the log gets a line, then the exception is raised again."""
     server = Server()
     with pytest.raises(end):
         await sending(ACCEPT, end())(websocket(), server.receive, server.send)
@@ -257,8 +257,8 @@ async def test_what_ends_a_task_still_does(end: type[BaseException], log: Log) -
     assert end.__name__ in line["exception"]
 
 
-async def test_the_end_of_the_process(log: Log) -> None:
-    """A connection that cannot be ended is told before it is cut off, and only once."""
+async def test_an_aborted_connection_has_its_line(log: Log) -> None:
+    """A connection that is aborted at process exit has exactly one line."""
 
     async def wait(scope: Scope, receive: Receive, send: Send) -> None:
         await send(ACCEPT)
@@ -271,8 +271,8 @@ async def test_the_end_of_the_process(log: Log) -> None:
     assert line["request_id"]
 
 
-def test_a_connection_that_is_dropped(log: Log) -> None:
-    """An event loop that ends without it can await nothing any more."""
+def test_a_dropped_connection_has_its_line(log: Log) -> None:
+    """A connection has its line even if the event loop ends and drops its coroutine."""
 
     async def wait(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(0)
@@ -284,8 +284,8 @@ def test_a_connection_that_is_dropped(log: Log) -> None:
     assert "GeneratorExit" in websocket_line(log)["exception"]
 
 
-async def test_the_own_headers_of_a_denial_stay(log: Log) -> None:
-    """A response to the handshake is the application's, with the id."""
+async def test_a_denial_keeps_its_headers(log: Log) -> None:
+    """A denial response keeps the application's headers and gets the request id."""
     app = make_app()
 
     def refuse() -> None:

@@ -1,4 +1,4 @@
-"""capture.py: what does not speak Loguru, and what nobody caught, is in the log, and once."""
+"""capture.py: other loggers, warnings and uncaught errors are in the log exactly once."""
 
 import asyncio
 import gc
@@ -23,8 +23,8 @@ from my_service._internal.log.capture import InterceptHandler, capture, log_loop
 from tests.conftest import PROJECT, Log
 
 
-def test_what_is_lost_in_a_service(tmp_path: Path) -> None:
-    """Each has one line, with the place that it comes from, and the id where Python still knows it."""
+def test_uncaught_errors_in_a_service(tmp_path: Path) -> None:
+    """Each uncaught error is one line with its source, and with the id if Python still knows it."""
     with serve(tmp_path) as service:
         request_id = service.get("/lost").headers["x-request-id"]
         assert service.stop() == 0
@@ -49,8 +49,8 @@ def test_what_is_lost_in_a_service(tmp_path: Path) -> None:
         assert ids["uncaught exception in a thread"] is None
 
 
-async def test_what_is_lost_keeps_its_own_id_or_none(log: Log) -> None:
-    """That of the request in progress when Python notices would be wrong."""
+async def test_a_lost_task_never_has_the_id_of_another_request(log: Log) -> None:
+    """A lost task has the id of its request or no id, never that of the request in progress."""
 
     async def fail() -> None:
         raise ValueError("lost")
@@ -69,8 +69,8 @@ async def test_what_is_lost_keeps_its_own_id_or_none(log: Log) -> None:
     assert line.get("request_id") == expected
 
 
-async def test_a_callback_that_fails(log: Log) -> None:
-    """asyncio has no future for it, and says what it was."""
+async def test_a_failing_callback(log: Log) -> None:
+    """A failing event loop callback is one ERROR line with its name and exception."""
 
     def fail() -> None:
         raise ValueError("lost")
@@ -83,8 +83,8 @@ async def test_a_callback_that_fails(log: Log) -> None:
     assert "ValueError: lost" in line["exception"]
 
 
-def test_what_asyncio_tells_without_an_exception(log: Log) -> None:
-    """There is no place in the code to name."""
+def test_an_asyncio_error_without_an_exception(log: Log) -> None:
+    """An asyncio error without an exception is one ERROR line."""
     loop = asyncio.new_event_loop()
     log_loop_error(loop, {"message": "something is odd"})
     loop.close()
@@ -94,13 +94,13 @@ def test_what_asyncio_tells_without_an_exception(log: Log) -> None:
 
 
 def emit(**changes: Any) -> None:
-    """Handle a record of the standard library with these attributes."""
+    """Emit a record of the standard library with these attributes."""
     record = logging.makeLogRecord({"levelno": logging.INFO, "levelname": "INFO"} | changes)
     InterceptHandler().emit(record)
 
 
 def test_a_message_that_does_not_fit_its_arguments(log: Log) -> None:
-    """Python would print a traceback of its own."""
+    """The line has the message and its arguments; Python would print a traceback."""
     emit(msg="%d and %d", args=("one",))
     [line] = log()
     assert "%d and %d" in line["message"]
@@ -111,14 +111,14 @@ def test_a_message_that_does_not_fit_its_arguments(log: Log) -> None:
     ("number", "name", "levels"),
     [(25, "NOTICE", ["Level 25"]), (30, "WARNING", ["WARNING"]), (-5, "Level -5", [])],
 )
-def test_levels_of_somebody_elses(number: int, name: str, levels: list[str], log: Log) -> None:
-    """One that Loguru does not know is told by its number; none raises."""
+def test_unknown_levels(number: int, name: str, levels: list[str], log: Log) -> None:
+    """A level that Loguru does not know is logged by its number."""
     emit(levelno=number, levelname=name, msg="odd")
     assert [line["level"] for line in log("odd")] == levels
 
 
 def test_an_exception_of_the_standard_library(log: Log) -> None:
-    """`logger.exception` keeps its traceback."""
+    """A record of `logger.exception` keeps its traceback."""
     try:
         raise ValueError("broken")
     except ValueError:
@@ -127,7 +127,7 @@ def test_an_exception_of_the_standard_library(log: Log) -> None:
     assert "ValueError: broken" in line["exception"]
 
 
-# In a process of its own: to configure logging closes the handlers of everybody, pytest's too.
+# In a subprocess, because configuring logging closes all handlers, pytest's too.
 CONFIGURE = """
 import logging.config, sys
 from logging import StreamHandler, basicConfig, getLogger
@@ -159,8 +159,8 @@ for number, way in enumerate(WAYS):
 """
 
 
-def test_who_configures_logging_again(tmp_path: Path) -> None:
-    """A record is one line of the log still, and no text beside it."""
+def test_logging_can_be_configured_again(tmp_path: Path) -> None:
+    """After any further configuration of logging, a record is still exactly one line."""
     done = subprocess.run(
         [sys.executable, "-c", CONFIGURE],
         cwd=tmp_path,
@@ -175,15 +175,15 @@ def test_who_configures_logging_again(tmp_path: Path) -> None:
 
 @pytest.fixture
 def library() -> Iterator[logging.Logger]:
-    """A library's logger, without handlers of its own again afterwards."""
+    """A library's logger, without handlers after the test."""
     library = logging.getLogger("a.library")
     yield library
     library.handlers.clear()
     library.propagate = True
 
 
-def test_a_handler_that_prints_keeps_its_limits(library: logging.Logger, log: Log) -> None:
-    """What it would not print, and nobody else hears of, is no line."""
+def test_a_printing_handler_keeps_its_level_and_filters(library: logging.Logger, log: Log) -> None:
+    """A record that the only handler would not print is not logged."""
     printing = logging.StreamHandler()
     printing.setLevel("ERROR")
     printing.addFilter(lambda record: record.msg != "filtered")
@@ -195,10 +195,8 @@ def test_a_handler_that_prints_keeps_its_limits(library: logging.Logger, log: Lo
     assert [(line["level"], line["message"]) for line in log()] == [("ERROR", "told")]
 
 
-def test_handlers_with_a_purpose_of_their_own(
-    library: logging.Logger, log: Log, tmp_path: Path
-) -> None:
-    """A file gets what it is for, and the log only what is handed on to it."""
+def test_file_handlers_keep_working(library: logging.Logger, log: Log, tmp_path: Path) -> None:
+    """A file handler gets every record; the log gets only propagated records."""
     audit = logging.FileHandler(tmp_path / "audit", delay=True)
     library.addHandler(audit)
     library.warning("both")
@@ -210,7 +208,7 @@ def test_handlers_with_a_purpose_of_their_own(
 
 
 def test_headers_of_http2_are_not_logged() -> None:
-    """hpack tells every header at DEBUG, the Authorization too."""
+    """hpack's DEBUG records, which have all headers, are not logged."""
     capture("DEBUG")
     assert not logging.getLogger("hpack.hpack").isEnabledFor(logging.DEBUG)
     assert not logging.getLogger("asyncio").isEnabledFor(logging.DEBUG)
@@ -218,7 +216,7 @@ def test_headers_of_http2_are_not_logged() -> None:
 
 
 def test_an_uncaught_exception(log: Log) -> None:
-    """Of the main thread, the last that a process has to say."""
+    """An uncaught exception of the main thread is one ERROR line."""
     try:
         raise ValueError("broken")
     except ValueError as error:
@@ -227,16 +225,16 @@ def test_an_uncaught_exception(log: Log) -> None:
     assert (line["level"], "ValueError: broken" in line["exception"]) == ("ERROR", True)
 
 
-def test_a_thread_may_end_by_sys_exit(log: Log) -> None:
-    """That is no crash."""
+def test_sys_exit_in_a_thread(log: Log) -> None:
+    """`sys.exit` in a thread is not logged as a crash."""
     thread = threading.Thread(target=sys.exit)
     thread.start()
     thread.join()
     assert log() == []
 
 
-def test_a_warning_for_a_file_goes_there(tmp_path: Path, log: Log) -> None:
-    """Whoever shows warnings somewhere else still can."""
+def test_a_warning_with_a_file_is_written_there(tmp_path: Path, log: Log) -> None:
+    """`showwarning` with a file writes there and not to the log."""
     with (tmp_path / "warnings").open("w+") as file:
         capture_module._show_warning(UserWarning("careful"), UserWarning, "a.py", 1, file)
         file.seek(0)
@@ -245,14 +243,14 @@ def test_a_warning_for_a_file_goes_there(tmp_path: Path, log: Log) -> None:
 
 
 class Unprintable:
-    """What cannot be shown."""
+    """An object whose `__str__` raises."""
 
     def __str__(self) -> str:
         raise LookupError
 
 
 def test_a_warning_that_cannot_be_shown(log: Log, tmp_path: Path) -> None:
-    """Its caller hears nothing of that."""
+    """A warning that cannot be shown does not raise in its caller."""
     warning: Any = Unprintable()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -265,14 +263,14 @@ def test_a_warning_that_cannot_be_shown(log: Log, tmp_path: Path) -> None:
 
 
 def test_a_warning_outside_of_any_function(log: Log) -> None:
-    """Its source is the module."""
+    """The source of a warning outside of any function is its module."""
     capture_module._show_warning("careful", UserWarning, "/somewhere/module.py", 7)
     [line] = log("UserWarning: careful")
     assert line["source"] == "module.py:<module>:7"
 
 
 class Unraisable:
-    """What Python tells of an error in C code, which has no traceback."""
+    """An error in C code, which has no traceback, as Python reports it."""
 
     exc_type = ValueError
     exc_value = ValueError("broken")
@@ -282,14 +280,14 @@ class Unraisable:
 
 
 def test_an_unraisable_error_without_a_traceback(log: Log) -> None:
-    """Its line has the error."""
+    """An unraisable error without a traceback is a line with its exception."""
     capture_module._log_unraisable(Unraisable())  # type: ignore[arg-type]
     [line] = log("Exception ignored while testing")
     assert "ValueError: broken" in line["exception"]
 
 
-def test_who_hooked_in_before_still_hears_of_it(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Test runners and debuggers do; Python's own hooks would print."""
+def test_previous_hooks_are_still_called(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hooks of test runners and debuggers are still called; Python's own hooks would print."""
     heard: list[object] = []
     monkeypatch.setitem(capture_module._previous, "thread", heard.append)
     monkeypatch.setitem(capture_module._previous, "unraisable", heard.append)
@@ -305,7 +303,7 @@ def test_who_hooked_in_before_still_hears_of_it(log: Log, monkeypatch: pytest.Mo
 
 
 def test_objects_in_messages_are_masked(log: Log) -> None:
-    """What an object in a message of the standard library holds under a secret name is masked."""
+    """Secrets in the objects of a standard library message are masked."""
 
     class Login:
         password = ""
@@ -327,8 +325,8 @@ def test_objects_in_messages_are_masked(log: Log) -> None:
     ]
 
 
-def test_records_with_a_format_of_their_own(log: Log) -> None:
-    """A record class of the user's formats its message itself."""
+def test_custom_record_classes(log: Log) -> None:
+    """A custom record class formats its message itself."""
 
     class Braces(logging.LogRecord):
         def getMessage(self) -> str:  # noqa: N802
@@ -340,7 +338,7 @@ def test_records_with_a_format_of_their_own(log: Log) -> None:
 
 
 def test_named_arguments_are_masked_and_not_copied(log: Log) -> None:
-    """A mapping gives only what the message names, and no secret."""
+    """Of a mapping, only the named arguments are used, with secrets masked."""
 
     class Endless(dict[str, object]):
         def __iter__(self) -> Iterator[str]:
@@ -358,8 +356,8 @@ def test_named_arguments_are_masked_and_not_copied(log: Log) -> None:
     ]
 
 
-def test_a_strange_exc_info_does_not_raise(log: Log) -> None:
-    """Whatever is given as `exc_info`, the record has its line."""
+def test_an_invalid_exc_info_does_not_raise(log: Log) -> None:
+    """A record has its line even if its `exc_info` is invalid."""
     error: Any = (1,)
     InterceptHandler().emit(logging.LogRecord("library", 40, "a.py", 1, "m", (), error))
     assert log()[0]["message"] == "m"

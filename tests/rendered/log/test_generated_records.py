@@ -28,7 +28,7 @@ from my_service.logging import bind_request
 
 
 class Raises:
-    """Raises wherever it is touched."""
+    """An object that raises on any access."""
 
     def __getattribute__(self, name: str) -> Any:
         raise RuntimeError(name)
@@ -43,7 +43,7 @@ class Raises:
 
 
 class Logs:
-    """Logs itself when it is shown."""
+    """An object that logs itself when it is formatted."""
 
     def __str__(self) -> str:
         logger.debug("inside", itself=self)
@@ -53,7 +53,7 @@ class Logs:
 
 
 class Lies(str):
-    """A text that is another when it is asked."""
+    """A string that raises when it is read."""
 
     def __str__(self) -> str:
         raise RuntimeError("no text")
@@ -134,13 +134,13 @@ HOSTILE_VALUES: tuple[Any, ...] = (
 
 @dataclasses.dataclass(frozen=True)
 class Hostile:
-    """Stands for one of them, since Hypothesis looks at what it generates."""
+    """A placeholder for a hostile value, because Hypothesis inspects what it generates."""
 
     number: int
 
 
 def real(value: Any) -> Any:
-    """Return a generated value with the hostile ones in their places."""
+    """Replace the placeholders in a generated value with the hostile values."""
     if isinstance(value, Hostile):
         return HOSTILE_VALUES[value.number]
     if isinstance(value, dict):
@@ -171,7 +171,7 @@ MESSAGES = st.one_of(
     TEXT, HOSTILE, st.sampled_from(["{a}", "{} {x!r:>10} {", "{{a}} {a.b} {a[0]}"])
 )
 
-# Without pytest's own handlers, which raise.
+# Without pytest's handlers, which raise.
 LIBRARY = logging.Logger("library")
 LIBRARY.addHandler(InterceptHandler())
 
@@ -183,7 +183,7 @@ relaxed = settings(
 
 
 def one_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """Return the one line that was written; lines of a `__str__` that logs are its own."""
+    """Return the only line, apart from the lines that a `__str__` logs."""
     text = capsys.readouterr().err
     assert text.endswith("\n")
     lines = text.split("\n")[:-1]
@@ -199,7 +199,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_loguru(
     capsys: pytest.CaptureFixture[str], message: Any, args: list[Any], fields: Any
 ) -> None:
-    """A call with a message, arguments and fields is one line, and nothing in it is forged."""
+    """A call with any message, arguments and fields is one line, and no field is forged."""
     fields = real(fields)
     logger.bind(**fields).info(real(message), *real(args), **fields)
     line = one_line(capsys)
@@ -235,7 +235,7 @@ def test_options(
     options: Any,
     level: Any,
 ) -> None:
-    """Whatever is asked of Loguru, a call is one line or, below the level, none."""
+    """A call with any options is one line, or no line below the level."""
     fields, level = real(fields), real(level)
     with logger.contextualize(**fields):
         logger.opt(**real(options)).patch(lambda record: record["extra"].update(fields)).log(
@@ -244,15 +244,15 @@ def test_options(
     if issubclass(type(level), int) and 0 <= level < 10:
         assert "log_error" not in capsys.readouterr().err
     elif issubclass(type(level), np.number | np.bool_) and 0 <= level < 10:
-        # A level for Loguru only if it equals one that it has met.
+        # Loguru accepts it as a level only if it equals a level seen before.
         assert len(capsys.readouterr().err.splitlines()) <= 1
     else:
         one_line(capsys)
 
 
-# Names that the standard library does not take.
+# Names that the standard library rejects.
 REFUSED = {*vars(logging.makeLogRecord({})), "message", "asctime"}
-# The standard library itself asks an only argument for its class.
+# The standard library itself inspects a single argument.
 ARGUMENTS = st.lists(VALUES.filter(lambda value: value != Hostile(0)), max_size=2)
 
 
@@ -261,7 +261,7 @@ ARGUMENTS = st.lists(VALUES.filter(lambda value: value != Hostile(0)), max_size=
 def test_standard_library(
     capsys: pytest.CaptureFixture[str], message: Any, args: list[Any], fields: Any
 ) -> None:
-    """A record of the standard library is one line too, with formats that do not fit."""
+    """A record of the standard library is one line, even if its arguments do not fit."""
     allowed = {name: value for name, value in fields.items() if name not in REFUSED}
     LIBRARY.warning(real(message), *real(args), extra=real(allowed))
     assert one_line(capsys)["level"] == "WARNING"
@@ -270,5 +270,5 @@ def test_standard_library(
 @relaxed
 @given(fields=FIELDS)
 def test_bind_request(fields: dict[str, Any]) -> None:
-    """Outside of a request, binding is harmless, whatever is bound."""
+    """Outside of a request, `bind_request` accepts any value."""
     bind_request(**real(fields))

@@ -1,4 +1,4 @@
-"""jsonable.py"""
+"""jsonable.py: any value becomes JSON of bounded size, without secrets."""
 
 import json
 import math
@@ -66,12 +66,12 @@ cycle.append(cycle)
     ids=lambda value: type(value).__name__,
 )
 def test_any_value_becomes_json(value: object, expected: object) -> None:
-    """Nothing that is logged can break the line, and secrets are masked at any depth."""
+    """Any logged value becomes valid JSON, with secrets masked at any depth."""
     assert to_jsonable(value) == expected
 
 
-def test_what_is_too_long_is_cut_and_says_so() -> None:
-    """A text has a limit of its own, and so has the whole line."""
+def test_long_values_are_truncated() -> None:
+    """A long text and a long line are truncated, and say so."""
     assert "[1000 characters cut]" in to_jsonable("x" * (TEXT_LIMIT + 1000))
     line = dumps({"n": 5} | {f"field{number}": "x" * 4000 for number in range(60)})
     assert len(line) <= LINE_LIMIT
@@ -80,13 +80,13 @@ def test_what_is_too_long_is_cut_and_says_so() -> None:
 
 
 def test_a_line_stays_one_line() -> None:
-    """Line separators, control and colour characters are escaped, so that nobody acts on them."""
+    """Control characters are escaped, so that no terminal or reader interprets them."""
     line = dumps({"text": "\n\x1b[31m\x7f\x85\u2028\u202e"})
     assert line == b'{"text":"\\n\\u001b[31m\\u007f\\u0085\\u2028\\u202e"}\n'
 
 
-def test_thousands_of_fields_are_cut_to_the_first() -> None:
-    """The fields of every line come first, and stay."""
+def test_excess_fields_are_dropped() -> None:
+    """Of thousands of fields the first are kept: those that every line has."""
     fields = {"message": "kept"} | {f"field{number}": ["x" * 100] * 50 for number in range(5000)}
     line = dumps(fields)
     assert len(line) <= LINE_LIMIT
@@ -95,13 +95,13 @@ def test_thousands_of_fields_are_cut_to_the_first() -> None:
     assert json.loads(line)["…"] == "4977 more"
 
 
-def test_masked_values_are_known() -> None:
-    """A caller can mask them elsewhere too."""
+def test_find_secrets_returns_the_masked_values() -> None:
+    """`find_secrets` returns the masked values, so that a caller can mask them elsewhere."""
     secrets = [SecretStr("a"), {"x": b"b"}, 1, [["c"]], object()]
     assert find_secrets({"token": secrets, "n": "d", "pwd": None}) == ({"a", "b", "1", "c"}, True)
 
 
-def test_the_text_of_an_object_is_without_its_secrets() -> None:
+def test_secrets_in_the_text_of_an_object_are_masked() -> None:
     """A `__repr__` that shows an attribute with a secret name shows the mask."""
 
     class Connection:
@@ -115,7 +115,7 @@ def test_the_text_of_an_object_is_without_its_secrets() -> None:
 
 
 def test_a_secret_is_masked_in_the_error_of_another_field() -> None:
-    """A validator of the whole body may quote what only its input names as secret."""
+    """A value that the body names as secret is masked in the error of another field."""
     body = {"user": "ann", "password": "hunter2x"}
     message = "Value error, ann cannot have hunter2x"
     [error] = validation_errors(
@@ -137,33 +137,33 @@ def test_a_secret_is_masked_in_the_error_of_another_field() -> None:
         ({"db": {"password": "canary-1"}, "body": [[n] * 90 for n in range(90)]}, "canary-1"),
     ],
 )
-def test_parts_of_secrets_are_known(value: object, derived: str) -> None:
-    """What code takes out of a secret, or writes it as, is masked in other texts too."""
+def test_derived_forms_of_secrets_are_masked(value: object, derived: str) -> None:
+    """Parts and encodings of a secret are masked in other texts."""
     assert scrub(f"bad {derived}", find_secrets(value).secrets) == "bad ***"
 
 
 def test_large_secrets_are_searched_in_bounded_time() -> None:
-    """Containers in containers under a secret name end the search, which then is not complete."""
+    """Nested containers under a secret name end the search, and the result says so."""
     value: list[object] = []
     for _ in range(6):
         value = [value] * 100
     assert not find_secrets({"token": value, "other": list(range(101))}).complete
 
 
-def test_a_walk_has_a_limit_of_characters() -> None:
-    """Many long texts are not all masked to be thrown away later."""
+def test_the_total_length_of_texts_is_limited() -> None:
+    """Once the limit is reached, further texts are not masked only to be discarded."""
     shown = to_jsonable([f"{number} " + "a=1 " * 1_000 for number in range(100)])
     assert shown[0].startswith("0 a=1")
     assert shown[-1] == "<not shown: str>"
 
 
-def test_a_url_that_was_split() -> None:
-    """The user and the password of `urlsplit` stand in a field of their own."""
+def test_a_split_url() -> None:
+    """The password in the `netloc` of a split URL is masked."""
     assert to_jsonable(urlsplit("postgres://u:canary@h/db"))["netloc"] == "u:***@h"
 
 
 def test_errors_of_a_large_body_quote_nothing() -> None:
-    """Where not all of a body was searched for secrets, its errors keep their type and place."""
+    """Errors of a body that is too large to search keep only their type and location."""
     body = {"items": list(range(200)), "password": "hunter2x"}
     [error] = validation_errors(
         [{"type": "a", "loc": ("n",), "msg": "hunter2x", "input": body}], body=body

@@ -1,4 +1,4 @@
-"""Thousands of planted secrets, in every place that a line is made of: none of them is in any line."""
+"""Thousands of planted secrets in every part of a line: no line contains one."""
 
 import json
 import logging
@@ -37,7 +37,7 @@ def standard_library(value: object) -> None:
 
 
 def raised(value: object) -> None:
-    """As the argument of an exception, its note, its cause and in a group."""
+    """Log it as the argument, note and cause of an exception, and in a group."""
     try:
         try:
             raise KeyError(value)
@@ -49,7 +49,7 @@ def raised(value: object) -> None:
 
 
 def local_variable(value: object) -> None:
-    """In a frame whose source can be read."""
+    """Log it in a frame whose source can be read."""
     try:
         held = value
         raise RuntimeError(type(held).__name__)
@@ -61,7 +61,7 @@ PLACES = [keyword, argument, message, standard_library, raised, local_variable]
 
 
 def check(log: str, planted: dict[str, int], what: str) -> None:
-    """The log holds no part of the canary."""
+    """Count a planted secret, and record it if the log contains it."""
     planted["count"] += 1
     if CANARY in log:
         planted[what] = 1
@@ -69,7 +69,7 @@ def check(log: str, planted: dict[str, int], what: str) -> None:
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 def test_texts(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    """What stands behind a secret name in a text is masked, however it is written."""
+    """A value after a secret name in a text is masked in every notation."""
     planted = {"count": 0}
     for what, text in list(texts())[:: 1 if place is keyword else 11]:
         place(text)
@@ -80,7 +80,7 @@ def test_texts(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 def test_objects(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    """What an object holds under a secret name is masked, whatever its text tells."""
+    """A value under a secret name in an object is masked, whatever the object's text shows."""
     planted = {"count": 0}
     for what, value in objects(NAMES if place is keyword else NAMES[::7]):
         place(value)
@@ -93,7 +93,7 @@ CAMEL_CASE = ("clientSecret", "apiToken", "secretKey")
 
 
 class Login(BaseModel):
-    """A body that does not validate where the password is too short."""
+    """A body that does not validate if `n` is not a number."""
 
     n: int
     password: SecretStr | None = None
@@ -109,14 +109,14 @@ async def login(login: Login) -> None: ...
 
 @app.post("/form")
 async def form(request: Request) -> None:
-    """Log a form, as it was sent and as it was read."""
+    """Log a form, raw and parsed."""
     body = (await request.body()).decode()
     logger.info(f"form {body}", body=body, fields=parse_qs(body), pairs=parse_qsl(body))
 
 
 @app.get("/bound")
 async def bound(request: Request) -> None:
-    """Log all that a request consists of."""
+    """Log every part of a request."""
     bind_request(headers=request.headers, cookies=request.cookies, query=request.query_params)
     logger.info("raw", headers=request.headers.raw, url=str(request.url), scope=request.scope)
     raise RuntimeError(request.headers, request.url)
@@ -131,7 +131,7 @@ async def test_requests(kind: str, log: Log) -> None:
         for name in NAMES[::2]:
             query = f"a=1&{name}={quote_plus(value)}&{name}[$ne]={quote_plus(value)}"
             headers = {b"referer": f"https://ann:pw@host/?{query}".encode()}
-            if name not in CAMEL_CASE:  # a server writes names in lower case
+            if name not in CAMEL_CASE:  # servers write header names in lower case
                 headers[name.encode()] = line
             await client.get(f"/bound?{query}", headers=headers)
             await client.post("/login", json={"n": value and "x", name: value})
@@ -144,7 +144,7 @@ async def test_requests(kind: str, log: Log) -> None:
 
 
 def test_environment(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment can be logged."""
+    """The environment is logged without secrets."""
     for name in NAMES:
         monkeypatch.setenv(name, "canary")
     logger.info("environment", environment=dict(os.environ), text=str(dict(os.environ)))

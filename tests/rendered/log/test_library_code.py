@@ -1,4 +1,4 @@
-"""library_code.py: which frames and classes are the service's own."""
+"""library_code.py: which frames and classes belong to the service."""
 
 import json
 import sysconfig
@@ -27,5 +27,5 @@ LIBRARIES = Path(sysconfig.get_path("purelib"))
     ids=lambda value: value.name if isinstance(value, Path) else "",
 )
 def test_frames(path: Path, own: bool) -> None:
-    """The package's are, but for `_internal`; those of Python and of installed packages are not."""
+    """The package's frames do, except `_internal`; those of Python and other packages do not."""
     assert is_in_app(compile("", str(path), "exec")) is own

@@ -1,4 +1,4 @@
-"""What text from outside costs: no more than its length, and never more than a bound."""
+"""The cost of external text: at most linear in its length, and bounded."""
 
 from collections.abc import Callable
 from time import process_time
@@ -20,7 +20,7 @@ SHORT, LONG = 500, 5_000
 
 
 def cost(function: Callable[[Any], object], text: object, times: int = 3) -> float:
-    """Return the seconds of CPU time that a call takes, the best of some."""
+    """Return the CPU seconds that a call takes, the best of several."""
 
     def once() -> float:
         began = process_time()
@@ -45,11 +45,11 @@ NAMES = ["redact", "redact_target", "scrub", "dumps"]
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=NAMES)
 def test_linear(function: Callable[[str], object]) -> None:
-    """Ten times the length takes at most fifteen times the time, whatever the text consists of."""
+    """Ten times the length takes at most fifteen times the time, for any text."""
     slow = []
     for unit in patterns():
         for short, long in zip(texts(unit, SHORT), texts(unit, LONG), strict=True):
-            # Below this a clock measures itself; a quadratic rule is far above it.
+            # Shorter times are clock noise; a quadratic rule is far above this.
             if cost(function, long, 1) < 0.004:
                 continue
             ratio = min(cost(function, long) / max(cost(function, short), 1e-6) for _ in range(3))
@@ -67,7 +67,7 @@ class Slots:
         self.password = "x" * size
 
 
-# Values of about so many bytes.
+# Values of about this many bytes.
 LARGE: dict[str, Callable[[int], object]] = {
     "text": lambda size: "x" * size,
     "pairs": lambda size: "a=1&" * (size // 4),
@@ -115,7 +115,7 @@ PLACES: dict[str, Callable[[Any], object]] = {
 
 @pytest.mark.parametrize("kind", LARGE)
 def test_bound(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ten megabytes cost little more than a hundred kilobytes, in any place: they are cut first."""
+    """Ten megabytes take little longer than a hundred kilobytes: values are truncated first."""
     small, large = LARGE[kind](100_000), LARGE[kind](10_000_000)
     for name, place in PLACES.items():
         if cost(place, large) > 0.002:
@@ -125,7 +125,7 @@ def test_bound(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("unit", ["&a=%41", "&password=x", "a b ", "é"])
 def test_fields_of_a_request_are_bounded(unit: str) -> None:
-    """A path, a referer and a user agent of any length are cut before they are looked at."""
+    """A path, a referer and a user agent of any length are truncated before they are searched."""
     for function in (safe_text, safe_target):
         small, large = unit * 10_000, unit * 1_000_000
         assert min(cost(function, large) / cost(function, small) for _ in range(3)) < 15

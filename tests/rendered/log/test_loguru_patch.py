@@ -1,4 +1,4 @@
-"""loguru_patch.py"""
+"""loguru_patch.py: every log call is one line, formatted without secrets."""
 
 import logging
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.conftest import Log
 
 
 class Unformattable:
-    """Refuses to be formatted, but has a text."""
+    """An object that has a text but cannot be formatted."""
 
     def __format__(self, spec: str) -> str:
         raise TypeError(spec)
@@ -26,7 +26,7 @@ class Unformattable:
 
 @pytest.fixture
 def handler() -> Iterator[list[int]]:
-    """A handler of the user's that raises, added after ours; its id is in the list."""
+    """A user's handler that raises, added after ours; the list has its id."""
 
     def write(message: Any) -> None:
         raise OSError("disk full")
@@ -36,8 +36,8 @@ def handler() -> Iterator[list[int]]:
     logger.remove(added[0])
 
 
-def test_loguru_still_has_the_method() -> None:
-    """Every log call passes `Logger._log`: if this fails, Loguru has changed, and `install` must."""
+def test_loguru_still_has_the_patched_method() -> None:
+    """Every log call passes `Logger._log`; if this fails, adapt `install` to the new Loguru."""
     assert Logger._log is loguru_patch._log
     names = loguru_patch._loguru_log.__code__.co_varnames
     assert names[:7] == (
@@ -66,19 +66,19 @@ def test_loguru_still_has_the_method() -> None:
 def test_placeholders(
     message: str, args: tuple[Any, ...], fields: dict[str, Any], text: str, log: Log
 ) -> None:
-    """What Loguru documents works, nothing else is touched, and no argument is lost."""
+    """Loguru's documented placeholders work, other braces stay, and no argument is lost."""
     logger.info(message, *args, **fields)
     assert log()[0]["message"] == text
 
 
-def test_lazy_arguments_may_fail(log: Log) -> None:
-    """An argument that is computed late tells why it is not there."""
+def test_a_failing_lazy_argument(log: Log) -> None:
+    """A lazy argument that fails is logged as its error."""
     logger.opt(lazy=True).info("{a}", a=lambda: 1 // 0)
     assert log()[0]["a"] == "<ZeroDivisionError: integer division or modulo by zero>"
 
 
-def test_a_refused_call_is_an_error(log: Log) -> None:
-    """A call that Loguru cannot take keeps its message and its fields, and says what was wrong."""
+def test_a_rejected_call_is_an_error(log: Log) -> None:
+    """A call that Loguru rejects keeps its message and fields, and the line says why."""
     logger.log("NOPE", "text", n=1)
     [line] = log()
     assert (line["level"], line["message"], line["n"]) == ("ERROR", "text", 1)
@@ -86,20 +86,20 @@ def test_a_refused_call_is_an_error(log: Log) -> None:
 
 
 @pytest.mark.usefixtures("handler")
-def test_a_handler_that_raises_costs_no_line(log: Log) -> None:
-    """Neither a second line nor an exception comes of a handler that fails behind ours."""
+def test_a_failing_handler_loses_no_line(log: Log) -> None:
+    """A handler that fails after ours causes neither a second line nor an exception."""
     logger.info("text")
     logger.log("NOPE", "refused")
     assert [line["message"] for line in log()] == ["text", "refused"]
 
 
-def test_nothing_is_written_outside_of_a_call() -> None:
-    """A line that no call waits for is nobody's."""
+def test_mark_written_outside_of_a_call() -> None:
+    """Outside of a call, `mark_written` does nothing."""
     loguru_patch.mark_written()
 
 
 class Connection:
-    """Shows its password."""
+    """An object that shows its password."""
 
     def __init__(self) -> None:
         self.password = "hunter2"
@@ -109,7 +109,7 @@ class Connection:
 
 
 def test_an_object_in_a_message_shows_no_secret(log: Log) -> None:
-    """Neither as the message itself nor in a placeholder of it."""
+    """Secrets of an object are masked, both as the message and in a placeholder."""
     connection: Any = Connection()
     logger.info(connection)
     logger.info("{a} {} {a!s}", connection, a=connection)
@@ -122,15 +122,15 @@ def test_representations_of_exceptions(log: Log) -> None:
     assert log()[0]["message"] == "LookupError(gone)"
 
 
-def test_messages_that_loguru_fills_in_are_masked(log: Log) -> None:
-    """With colours, and with the record as an argument, Loguru formats the message itself."""
+def test_messages_that_loguru_formats_are_masked(log: Log) -> None:
+    """Messages that Loguru formats itself, with `colors` or `record`, are masked."""
     logger.opt(colors=True).info("<red>{token}</red>", token="canary")
     logger.bind(token="canary").opt(record=True).info("{record[extra][token]} {}", 1)
     assert [line["message"] for line in log()] == ["***", "*** 1"]
 
 
-def test_exceptions_that_cannot_be_looked_at(log: Log) -> None:
-    """One whose own attributes raise has its line all the same."""
+def test_unreadable_exceptions(log: Log) -> None:
+    """An exception whose attributes raise has its line."""
 
     class Unprintable(Exception):
         args = property(lambda self: 1 / 0)
@@ -152,8 +152,8 @@ def test_exceptions_that_cannot_be_looked_at(log: Log) -> None:
         assert lines[0]["message"] == "failed"
 
 
-def test_a_refused_call_without_our_handler() -> None:
-    """Where only a handler of the user's is left, it gets the line of a refused call, once."""
+def test_a_rejected_call_without_our_handler() -> None:
+    """If only a user's handler is left, it gets the line of a rejected call once."""
     written: list[str] = []
     logger.remove()
     logger.add(lambda message: written.append(message.record["extra"]["log_error"]))
@@ -165,8 +165,8 @@ def test_a_refused_call_without_our_handler() -> None:
     assert written == ["ValueError: Level 'NOTHING' does not exist"]
 
 
-def test_a_renamed_argument_replaces_no_other(log: Log) -> None:
-    """An argument that gets an underscore leaves the one that has this name already."""
+def test_a_renamed_field_replaces_no_other(log: Log) -> None:
+    """A field that gets an underscore does not replace a field with that name."""
     logger.info("x", level=1, level_=2)
     [line] = log()
     assert (line["level_"], line["level__"]) == (1, 2)

@@ -1,4 +1,4 @@
-"""A canary under every secret name, in every place where a value can be: none is in any line."""
+"""A canary under every secret name, in every place for a value: no line contains it."""
 
 import base64
 import dataclasses
@@ -37,7 +37,7 @@ CANARIES = {
     "long": "canary" * 2000,
     "digits": "12345678canary",
 }
-# Values that end where a text ends would be ambiguous there.
+# Values that would be ambiguous at the end of a text.
 IN_STRUCTURES = CANARIES | {
     "blank": "correct horse canary",
     "quotes": "it's \"canary\", isn't it",
@@ -53,38 +53,38 @@ TEXTS: dict[str, Plant] = {}
 
 
 def structure(plant: Plant) -> Plant:
-    """A place where the value stands by itself."""
+    """Register a place where the value stands alone."""
     STRUCTURES[plant.__name__] = plant
     return plant
 
 
 def text(plant: Plant) -> Plant:
-    """A place where the value is a part of a text."""
+    """Register a place where the value is a part of a text."""
     TEXTS[plant.__name__] = plant
     return plant
 
 
 @pytest.fixture(autouse=True)
 def redact_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`session_id` is secret because REDACT says so."""
+    """Make `session_id` secret, as REDACT does."""
     monkeypatch.setattr(secret_names, "SECRET_ENDINGS", {*secret_names.SECRET_ENDINGS})
     texts.add_secret_names(["session_id"])
 
 
 @pytest.fixture(autouse=True, scope="module")
-def forget() -> Iterator[None]:
-    """What REDACT added is gone in the end."""
+def reset_secret_names() -> Iterator[None]:
+    """Remove the names that REDACT added."""
     yield
     texts.add_secret_names([])
 
 
 def identifier(name: str) -> str:
-    """Return the name as Python can spell it."""
+    """Return the name as a Python identifier."""
     return name.replace("-", "_").replace(".", "_")
 
 
 def run(body: str, name: str, value: str) -> None:
-    """Log what `body` raises, with `@NAME` as the only variable that holds the value."""
+    """Log what `body` raises; `@NAME` is the only variable that holds the value."""
     lines = "".join(f"        {line}\n" for line in body.splitlines())
     code = f"def app(@NAME):\n    try:\n{lines}    except Exception:\n        log('failed')\n"
     code = code.replace("@NAME", identifier(name)).replace("@KEY", repr(name))
@@ -99,7 +99,7 @@ def run(body: str, name: str, value: str) -> None:
 
 
 def fail(text: str) -> None:
-    """Log an exception that has this text as its message, its note, its cause and in its group."""
+    """Log an exception with this text as its message, note and cause, and in its group."""
     try:
         try:
             raise KeyError(text)
@@ -255,7 +255,7 @@ def source_line(name: str, canary: str) -> None:
 
 
 def check(log: str, canary: str) -> None:
-    """No line holds the canary, or a part or an encoding of it, and there are lines."""
+    """Check that there are lines, and that none has the canary, a part or an encoding of it."""
     assert log
     encoded = base64.b64encode(f"user:{canary}".encode("utf-8", "surrogatepass")).decode()
     for part in ("canary", "horse", "isn't", "пароль", quote("canary"), encoded[8:40]):
@@ -266,7 +266,7 @@ def check(log: str, canary: str) -> None:
 @pytest.mark.parametrize("kind", IN_STRUCTURES)
 @pytest.mark.parametrize("place", STRUCTURES)
 def test_structures(place: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Wherever the value stands by itself, it is masked whatever it is."""
+    """A value that stands alone is masked, whatever it is."""
     for name in NAMES:
         STRUCTURES[place](name, IN_STRUCTURES[kind])
         check(capsys.readouterr().err.replace(__file__, ""), IN_STRUCTURES[kind])
@@ -281,7 +281,7 @@ def test_texts(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """Wherever a text names a secret, its value is masked."""
+    """A value that a text names as secret is masked."""
     monkeypatch.setenv("PLANTED", str(tmp_path))
     for number, name in enumerate(NAMES):
         (tmp_path / str(number)).mkdir()
@@ -291,7 +291,7 @@ def test_texts(
 
 
 class Body(BaseModel):
-    """A body whose validators quote what they got."""
+    """A body whose validators quote their input."""
 
     n: int
     password: str
@@ -314,7 +314,7 @@ async def bind(token: str) -> None:
 
 @pytest.mark.parametrize("kind", IN_STRUCTURES)
 async def test_requests(kind: str, log: Log) -> None:
-    """Bodies, query strings and headers of a request, in the lines of its 422 and its 500."""
+    """Bodies, queries and headers are masked in the lines of 422 and 500."""
     canary = IN_STRUCTURES[kind].encode("utf-8", "replace").decode()[:3000]
     async with connect(app) as client:
         for body in (
@@ -329,7 +329,7 @@ async def test_requests(kind: str, log: Log) -> None:
 
 
 def test_settings(monkeypatch: pytest.MonkeyPatch, log: Log) -> None:
-    """Settings are shown without their secrets, and a bad secret is refused without its value."""
+    """Settings are shown without secrets, and an invalid secret is reported without its value."""
 
     class Settings(EnvironmentSettings):
         model_config = SettingsConfigDict(env_file=None)

@@ -1,4 +1,4 @@
-"""What only looks like a secret stays readable."""
+"""Text that only looks like a secret stays readable."""
 
 import pytest
 from loguru import logger
@@ -170,14 +170,14 @@ def login(user: str, password: str) -> bool: ...
 """.strip().splitlines()
 
 
-def test_there_are_enough() -> None:
-    """Three hundred harmless names and texts are looked at."""
+def test_there_are_enough_samples() -> None:
+    """There are at least 300 harmless names and texts."""
     assert len(NAMES) + len(TEXTS) + len(SOURCES) >= 300
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names(name: str, log: Log) -> None:
-    """What stands under a harmless name is shown, alone and in a text."""
+    """A value under a harmless name is shown, in a field and in a text."""
     assert not is_secret(name)
     logger.info("x", data={name: "value"}, pair=(name, "value"))
     [line] = log()
@@ -187,7 +187,7 @@ def test_names(name: str, log: Log) -> None:
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_texts(text: str, log: Log) -> None:
-    """Prose, addresses, requests and messages come out as they were."""
+    """Prose, addresses, requests and messages are unchanged."""
     logger.info("{x}", x=text)
     [line] = log()
     assert line["message"] == line["x"] == text
@@ -195,5 +195,5 @@ def test_texts(text: str, log: Log) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_source(source: str) -> None:
-    """Code that handles secrets without holding one is shown as it is."""
+    """Code that handles secrets but contains none is unchanged."""
     assert redact_source(source) == source

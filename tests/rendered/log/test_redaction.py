@@ -1,4 +1,4 @@
-"""redaction.py"""
+"""redaction.py: secrets in free text are masked."""
 
 import pytest
 
@@ -76,25 +76,25 @@ from my_service._internal.log.scrubbing import scrub
     ],
 )
 def test_free_text(text: str, masked: str) -> None:
-    """A value is masked to its end, whatever it is written like."""
+    """A value is masked to its end in every notation."""
     assert redact(text) == masked
 
 
 def test_short_secrets_are_not_searched_for() -> None:
-    """A secret of three characters is a part of too many words."""
+    """A secret of three characters is not masked: it is a part of too many words."""
     assert scrub("a cat and a category", {"cat"}) == "a cat and a category"
     assert scrub("it's here: it's", {"it's"}) == "*** here: ***"
 
 
 def test_hostile_texts_take_linear_time() -> None:
-    """Texts that make naive patterns explode are masked at once, or this test never ends."""
+    """Texts that make naive patterns backtrack are masked quickly; else this test never ends."""
     for part in ("://a:", "a:", "(b'", "token=(", "%41", "a b ", "'", '\\"', "password='"):
         redact(part * 50_000)
 
 
 @pytest.mark.parametrize("name", ["oauth2", "user_oauth2", "iban", "IBAN_2", "customer.iban"])
 def test_names_of_redact(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that REDACT adds is secret with its digits, and so are names that end in its words."""
+    """A name in REDACT is secret with its digits, and so are names that end with it."""
     monkeypatch.setattr(secret_names, "SECRET_ENDINGS", {*secret_names.SECRET_ENDINGS})
     texts.add_secret_names(["oauth2", "iban"])
     try:

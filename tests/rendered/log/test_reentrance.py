@@ -1,4 +1,4 @@
-"""Code that runs in the middle of a log call and logs itself: it gets its line, and nothing hangs."""
+"""Code that logs in the middle of a log call gets its line, and nothing deadlocks."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.conftest import PROJECT, Log
 
 SECONDS = 60
 
-# Log without end in the main thread, while something else logs in the middle of it.
+# Log in a loop in the main thread, while other code logs in the middle of it.
 SIGNALS = """
 import itertools, signal
 import my_service.main
@@ -64,8 +64,8 @@ logger.info("end", main=5_000, collected=5_000)
 
 
 @pytest.mark.parametrize("script", [SIGNALS, DESTRUCTORS], ids=["signals", "destructors"])
-def test_what_interrupts_a_line(script: str, tmp_path: Path) -> None:
-    """Each line of a signal handler, of a destructor and of the code they interrupt is written."""
+def test_code_that_interrupts_a_log_call(script: str, tmp_path: Path) -> None:
+    """Every line of a signal handler, of a destructor and of the interrupted code is written."""
     log = tmp_path / "log"
     with log.open("wb") as target:
         process = subprocess.Popen(
@@ -91,7 +91,7 @@ def test_what_interrupts_a_line(script: str, tmp_path: Path) -> None:
 
 
 def test_a_line_during_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is logged while a line is being written is written after it, and no line is torn."""
+    """A line logged while another is written follows it, and both are whole."""
     reader, writer = os.pipe()
     with open(reader, "rb") as end, open(writer, "w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
@@ -109,7 +109,7 @@ def test_a_line_during_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_line_while_the_backlog_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is logged while the thread that writes the backlog has the lock is not forgotten."""
+    """A line logged while the writer thread has the lock is not lost."""
     reader, writer = os.pipe()
     with open(reader, "rb") as end, open(writer, "w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
@@ -122,8 +122,8 @@ def test_a_line_while_the_backlog_is_written(monkeypatch: pytest.MonkeyPatch) ->
         assert end.read(5) == b"kept\n"
 
 
-def test_loguru_refuses_nothing(log: Log) -> None:
-    """A handler of the user's that logs gets its line: ours does not take Loguru's lock."""
+def test_a_handler_can_log(log: Log) -> None:
+    """A user's handler that logs gets its line: our handler does not take Loguru's lock."""
     added = logger.add(lambda message: logger.debug("inner"), level="INFO", format="")
     try:
         logger.info("outer")

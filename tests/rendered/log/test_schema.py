@@ -1,4 +1,4 @@
-"""docs/log.schema.json: what it says about good lines, and that it refuses bad ones."""
+"""docs/log.schema.json: it accepts valid lines and rejects invalid ones."""
 
 import json
 from typing import Any
@@ -85,7 +85,7 @@ GOOD = [
     WEBSOCKET | {"level": "ERROR", "exception": "ValueError"},
     REQUEST | {"user": {"id": 1}},
 ]
-# A good line, and what makes it a bad one; None takes a field away.
+# A valid line, and the change that makes it invalid; None removes a field.
 BAD: list[tuple[dict[str, Any], dict[str, Any]]] = [
     *(
         (line, {name: None})
@@ -133,20 +133,20 @@ BAD: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-def test_it_is_a_schema() -> None:
-    """Of the draft that it names."""
+def test_the_schema_is_valid() -> None:
+    """The schema conforms to the draft that it names."""
     assert SCHEMA["$schema"] == Draft202012Validator.META_SCHEMA["$schema"]
     Draft202012Validator.check_schema(SCHEMA)
 
 
 @pytest.mark.parametrize("line", GOOD, ids=lambda line: line["message"])
 def test_good_lines(line: dict[str, Any]) -> None:
-    """What the service writes, with fields of the user's beside."""
+    """The service's lines are valid, with additional fields of the user."""
     VALIDATOR.validate(line)
 
 
 @pytest.mark.parametrize(("line", "change"), BAD, ids=str)
 def test_bad_lines(line: dict[str, Any], change: dict[str, Any]) -> None:
-    """A field that is missing, of another type or against another one."""
+    """A line with a missing, mistyped or contradictory field is invalid."""
     changed = {name: value for name, value in (line | change).items() if value is not None}
     assert not VALIDATOR.is_valid(changed)

@@ -8,8 +8,8 @@ from my_service.logging import init
 from tests.conftest import Log
 
 
-def test_settings_before_the_beginning(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings that are known before the log begins hold from its first line on."""
+def test_configure_before_begin(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings given before `begin` apply from the first line."""
     logger.remove()
     monkeypatch.setattr(setup, "_has_begun", False)
     setup.configure(level="ERROR", fields={"service": "shop"})
@@ -22,7 +22,7 @@ def test_settings_before_the_beginning(log: Log, monkeypatch: pytest.MonkeyPatch
     init(level="DEBUG")
 
 
-def test_a_second_beginning(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It changes nothing: handlers that were added in the meantime keep their order."""
+def test_a_second_begin(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second `begin` changes nothing: handlers added in between keep their order."""
     monkeypatch.setattr(setup, "_apply", lambda: pytest.fail("applied again"))
     setup.begin()

@@ -1,4 +1,4 @@
-"""sink.py: a line is written even if the owner's part of it fails."""
+"""sink.py: a line is written even if the project's `to_fields` fails."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def return_an_object(entry: LogEntry) -> dict[str, Any]:
 
 @pytest.mark.parametrize("broken", [fail, return_an_object])
 def test_a_broken_format(broken: Any, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The line has its basic fields, its arguments and exception, and says what failed."""
+    """The line has its basic fields, arguments and exception, and says what failed."""
     monkeypatch.setattr(fields, "to_fields", broken)
     log_line("INFO", "fast", {"number": 1})
     try:
@@ -36,7 +36,7 @@ def test_a_broken_format(broken: Any, log: Log, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_any_level(log: Log) -> None:
-    """`log_line` takes every level that Loguru knows."""
+    """`log_line` accepts every Loguru level."""
     log_line("WARNING", "careful", {})
     log_line("TRACE", "too low", {})
     assert [(line["level"], line["message"]) for line in log()] == [("WARNING", "careful")]

@@ -1,4 +1,4 @@
-"""source_redaction.py"""
+"""source_redaction.py: literals under a secret name are masked in source code."""
 
 import pytest
 
@@ -39,11 +39,11 @@ from my_service._internal.log.source_redaction import redact_source
     ],
 )
 def test_literals(source: str, masked: str) -> None:
-    """What is written under a secret name is masked, and every line stays in its place."""
+    """A literal under a secret name is masked, and every line keeps its number."""
     assert redact_source(source) == masked
     assert redact_source(source).count("\n") == source.count("\n")
 
 
-def test_nothing() -> None:
-    """No source is no source."""
+def test_empty_source() -> None:
+    """Empty source stays empty."""
     assert redact_source("") == ""

@@ -1,4 +1,4 @@
-"""stream.py: standard error whose reader is slow, stalls or goes away; and the service meanwhile."""
+"""stream.py: the service continues if the reader of standard error is slow, stalls or closes it."""
 
 import io
 import os
@@ -15,18 +15,18 @@ from checks.served import SECONDS, serve
 from my_service._internal.log import stream as stream_module
 from my_service._internal.log.stream import BACKLOG_LIMIT, Stream
 
-LINE = b"x" * 9_999 + b"\n"  # more than a pipe takes at once
+LINE = b"x" * 9_999 + b"\n"  # more than a pipe accepts at once
 
 
 class Pipe:
-    """A pipe in the place of standard error, and its reader."""
+    """A pipe in place of standard error, and its reader."""
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
         self.file = open(self.writer, "w")  # noqa: SIM115
 
     def read(self, size: int) -> bytes:
-        """Return so many bytes; fewer where the writer is closed."""
+        """Return this many bytes, or fewer if the writer is closed."""
         parts = []
         while size and (part := os.read(self.reader, min(size, 65_536))):
             parts.append(part)
@@ -34,13 +34,13 @@ class Pipe:
         return b"".join(parts)
 
     def close(self) -> None:
-        """Leave nobody to read."""
+        """Close the reading end."""
         with suppress(OSError):
             os.close(self.reader)
 
 
 def use(standard_error: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put something in the place of standard error; pytest has its hands on the real name."""
+    """Replace standard error for the module only, because pytest uses `sys.stderr`."""
     monkeypatch.setattr(stream_module, "sys", SimpleNamespace(stderr=standard_error))
 
 
@@ -55,22 +55,22 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
 
 @pytest.fixture
 def dropped() -> list[int]:
-    """The numbers of dropped lines that were told."""
+    """The reported numbers of dropped lines."""
     return []
 
 
 @pytest.fixture
 def stream(dropped: list[int]) -> Stream:
-    def tell(count: int) -> None:
+    def on_dropped(count: int) -> None:
         dropped.append(count)
         made.write(b"%d dropped\n" % count)
 
-    made = Stream(tell)
+    made = Stream(on_dropped)
     return made
 
 
 def test_a_line_is_written_at_once(pipe: Pipe, stream: Stream) -> None:
-    """While somebody reads, nothing waits for a thread."""
+    """A line is written without a thread if the reader keeps up."""
     threads = threading.active_count()
     stream.write(b"first\n")
     stream.write(b"second\n")
@@ -78,8 +78,8 @@ def test_a_line_is_written_at_once(pipe: Pipe, stream: Stream) -> None:
     assert threading.active_count() == threads
 
 
-def test_a_stalled_reader_stops_nobody(pipe: Pipe, stream: Stream) -> None:
-    """Lines wait, whole and in their order, also the one in which the pipe was full."""
+def test_a_stalled_reader_blocks_nothing(pipe: Pipe, stream: Stream) -> None:
+    """Lines wait, whole and in order, including the line that filled the pipe."""
     begin = time.monotonic()
     lines = [b"%06d" % number + LINE[6:] for number in range(100)]
     for line in lines:
@@ -92,7 +92,7 @@ def test_a_stalled_reader_stops_nobody(pipe: Pipe, stream: Stream) -> None:
 
 
 def test_the_backlog_is_bounded(pipe: Pipe, stream: Stream, dropped: list[int]) -> None:
-    """What does not fit is counted, and told in one line as soon as there is room."""
+    """Lines over the limit are counted, and reported in one line once there is space."""
     count = 3 * BACKLOG_LIMIT // len(LINE)
     for _ in range(count):
         stream.write(LINE)
@@ -106,8 +106,8 @@ def test_the_backlog_is_bounded(pipe: Pipe, stream: Stream, dropped: list[int]) 
     assert received.replace(LINE, b"") == b"%d dropped\n" % told
 
 
-def test_a_reader_that_goes_away(pipe: Pipe, stream: Stream) -> None:
-    """Nobody is left to tell: the lines are gone, and so is what waited for the reader."""
+def test_a_reader_that_closes_the_pipe(pipe: Pipe, stream: Stream) -> None:
+    """If the reader closes the pipe, the waiting lines and all later ones are discarded."""
     for _ in range(20):
         stream.write(LINE)
     pipe.close()
@@ -117,7 +117,7 @@ def test_a_reader_that_goes_away(pipe: Pipe, stream: Stream) -> None:
 
 
 def test_lines_of_many_threads_stay_whole(pipe: Pipe, stream: Stream) -> None:
-    """Through a stall and back."""
+    """Lines of many threads stay whole and in order during a stall."""
 
     def work(name: int) -> None:
         for number in range(50):
@@ -131,23 +131,23 @@ def test_lines_of_many_threads_stay_whole(pipe: Pipe, stream: Stream) -> None:
         thread.join()
     lines = received.split(b"\n")[:-1]
     assert all(line == line[:6] * 1_000 for line in lines)
-    for name in range(8):  # each thread's own are in their order
+    for name in range(8):  # the lines of each thread are in order
         own = [line[:6] for line in lines if line.startswith(b"%02d" % name)]
         assert own == [b"%02d %02d " % (name, number) for number in range(50)]
 
 
-def test_a_descriptor_that_does_not_block(pipe: Pipe, stream: Stream) -> None:
-    """Somebody else who has the terminal may have set it so."""
+def test_a_non_blocking_descriptor(pipe: Pipe, stream: Stream) -> None:
+    """Lines are whole even if another process has made the descriptor non-blocking."""
     os.set_blocking(pipe.writer, False)
     for _ in range(20):
         stream.write(LINE)
     assert pipe.read(len(LINE) * 20) == LINE * 20
 
 
-def test_a_descriptor_that_is_not_what_it_says(
+def test_a_descriptor_that_polls_as_writable_but_is_not(
     pipe: Pipe, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that polls as writable and is not: nothing waits for it but the thread."""
+    """A descriptor that refuses writes although it polls as writable delays only the thread."""
     refusals = iter([True] * 5)
     write = os.write
 
@@ -162,10 +162,10 @@ def test_a_descriptor_that_is_not_what_it_says(
     assert pipe.read(13) == b"first\nsecond\n"
 
 
-def test_without_a_thread_lines_wait_for_the_next(
+def test_without_a_thread_the_next_line_writes_the_backlog(
     pipe: Pipe, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no thread can be had, what does not fit is written before the lines that follow."""
+    """If no thread can start, waiting lines are written before the lines that follow."""
 
     class NoThread(threading.Thread):
         def start(self) -> None:
@@ -182,8 +182,8 @@ def test_without_a_thread_lines_wait_for_the_next(
     assert not received.removeprefix(LINE * 20).replace(b"next\n", b"")
 
 
-def test_who_is_told_of_dropped_lines_may_fail(pipe: Pipe) -> None:
-    """The backlog is written all the same."""
+def test_a_failing_callback_for_dropped_lines(pipe: Pipe) -> None:
+    """The backlog is written even if the callback for dropped lines fails."""
 
     def fail(count: int) -> None:
         raise ValueError(count)
@@ -198,8 +198,8 @@ def test_who_is_told_of_dropped_lines_may_fail(pipe: Pipe) -> None:
     assert not stream._backlog
 
 
-def test_a_child_begins_anew(pipe: Pipe, stream: Stream) -> None:
-    """It has no thread that would write the backlog of its parent; its own lines get through."""
+def test_a_forked_child_has_no_backlog(pipe: Pipe, stream: Stream) -> None:
+    """A forked child has no thread for the parent's backlog, and writes only its own lines."""
     for _ in range(10):
         stream.write(LINE)
     child = os.fork()
@@ -223,10 +223,10 @@ def test_a_child_begins_anew(pipe: Pipe, stream: Stream) -> None:
         SimpleNamespace(fileno=lambda: -1),
     ],
 )
-def test_standard_error_may_be_anything(
+def test_standard_error_can_be_any_object(
     standard_error: object, stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is looked up for every line; where it has no descriptor, it gets text."""
+    """Standard error is looked up for every line; without a descriptor, it gets text."""
     use(standard_error, monkeypatch)
     stream.write("größe\n".encode())
     stream.flush(0)
@@ -234,8 +234,8 @@ def test_standard_error_may_be_anything(
         assert standard_error.getvalue() == "größe\n"
 
 
-def test_standard_error_may_be_closed(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A log call does not raise, whatever has become of it."""
+def test_standard_error_can_be_closed(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log call does not raise if standard error is closed."""
     closed = open(os.devnull, "w")  # noqa: SIM115
     closed.close()
     use(closed, monkeypatch)
@@ -249,7 +249,7 @@ def resident(pid: int) -> int:
 
 
 def test_a_service_whose_log_is_not_read(tmp_path: Path) -> None:
-    """Requests are answered, memory is bounded; when it is read again, one line tells what is lost."""
+    """Requests are answered and memory is bounded; one line counts the lines that are lost."""
     long = {"user-agent": "x" * 4_000, "referer": "x" * 4_000}
     count = 3 * BACKLOG_LIMIT // 8_000
     with serve(tmp_path) as service, service.client(headers=long) as client:
@@ -269,8 +269,8 @@ def test_a_service_whose_log_is_not_read(tmp_path: Path) -> None:
         assert service.messages().count(line["message"]) == 1
 
 
-def test_the_end_does_not_wait_for_the_reader(tmp_path: Path) -> None:
-    """The exit code is honest, and soon there, when nobody reads the last lines."""
+def test_exit_does_not_wait_for_the_reader(tmp_path: Path) -> None:
+    """The process exits soon, with the correct code, if its last lines are not read."""
     with serve(tmp_path) as service:
         service.get("/hello")
         service.stall()
@@ -282,8 +282,8 @@ def test_the_end_does_not_wait_for_the_reader(tmp_path: Path) -> None:
         service.may_be_torn = True
 
 
-def test_a_service_whose_log_nobody_wants(tmp_path: Path) -> None:
-    """Requests go on being answered, and the exit code is honest."""
+def test_a_service_whose_log_is_closed(tmp_path: Path) -> None:
+    """Requests are answered, and the exit code is correct."""
     with serve(tmp_path) as service:
         assert service.port
         service.leave()

@@ -12,7 +12,7 @@ from my_service.logging import init
 
 
 def test_colours_on_a_terminal_in_development(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same object, indented and coloured, and only there."""
+    """Only development on a terminal shows the object indented and coloured."""
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", terminal)

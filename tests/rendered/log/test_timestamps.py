@@ -1,4 +1,4 @@
-"""timestamps.py: RFC 3339 whatever the time zone is."""
+"""timestamps.py: RFC 3339 timestamps in any time zone."""
 
 import time
 from datetime import UTC, datetime, timedelta, timezone
@@ -32,14 +32,14 @@ NOON = datetime(2026, 1, 1, 12, 0, 0, 5, UTC)
     ],
 )
 def test_offsets(offset: timedelta, expected: str) -> None:
-    """They are of whole minutes, and the moment is the same."""
+    """Offsets have whole minutes, and the instant is unchanged."""
     text = rfc3339(NOON.astimezone(timezone(offset)))
     assert text == expected
     assert datetime.fromisoformat(text) == NOON
 
 
 def test_whole_seconds() -> None:
-    """Without a fraction it is still an offset that is looked at."""
+    """A time without a fraction also has an offset of whole minutes."""
     noon = NOON.replace(microsecond=0)
     assert rfc3339(noon) == "2026-01-01T12:00:00+00:00"
     odd = noon.astimezone(timezone(timedelta(seconds=-15)))
@@ -47,15 +47,15 @@ def test_whole_seconds() -> None:
 
 
 def test_lines_in_a_zone_of_seconds(tmp_path: Path) -> None:
-    """All lines fit the schema."""
+    """All lines match the schema if the offset has seconds."""
     with serve(tmp_path, *PLAIN, TZ="XXX-5:30:15") as service:
         service.get("/hello")
         service.stop()
         assert {line["timestamp"][-6:] for line in service.lines} == {"+05:30"}
 
 
-def test_a_line_before_there_is_a_log(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is written by other means, and its time is no other."""
+def test_a_line_before_the_log_begins(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line from before the log begins has a timestamp in the same format."""
     monkeypatch.setenv("TZ", "XXX-5:30:15")
     time.tzset()
     try:

@@ -1,4 +1,4 @@
-"""tracebacks.py"""
+"""tracebacks.py: values of the service's frames, without secrets, at bounded size."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ def connect(password: str) -> None:
 
 
 def test_own_frames_show_their_values() -> None:
-    """A traceback tells what the variables were, and no secret: not in the message either."""
+    """A traceback shows variables without secrets, which are also masked in the message."""
     with pytest.raises(ConnectionError) as caught:
         connect("hunter2")
     text = format_exception(caught.value)
@@ -28,7 +28,7 @@ def test_own_frames_show_their_values() -> None:
 
 
 def test_frames_of_libraries_are_only_counted() -> None:
-    """The reader starts in the own code, and sees where a library raised."""
+    """Library frames are counted, and only the one that raised is shown."""
     with pytest.raises(json.JSONDecodeError) as caught:
         json.loads("{")
     text = format_exception(caught.value)
@@ -37,7 +37,7 @@ def test_frames_of_libraries_are_only_counted() -> None:
 
 
 def test_causes_notes_and_groups_are_shown() -> None:
-    """Nothing that Python tells about an exception is lost."""
+    """Causes, notes and groups of an exception are shown."""
     try:
         try:
             raise KeyError("first")
@@ -56,8 +56,8 @@ def test_causes_notes_and_groups_are_shown() -> None:
         assert part in text
 
 
-def test_a_recursion_is_cut() -> None:
-    """A thousand frames are as readable as ten."""
+def test_a_recursion_is_truncated() -> None:
+    """The traceback of a deep recursion fits into the limit of a text."""
 
     def descend() -> None:
         descend()
@@ -67,8 +67,8 @@ def test_a_recursion_is_cut() -> None:
     assert len(format_exception(caught.value)) <= TEXT_LIMIT
 
 
-def test_a_long_chain_is_cut() -> None:
-    """Of many causes the last are shown."""
+def test_a_long_chain_is_truncated() -> None:
+    """Of many causes, only the last are shown."""
     error: Exception = KeyError("0")
     for number in range(1, 10):
         later = ValueError(str(number))
@@ -81,7 +81,7 @@ def test_a_long_chain_is_cut() -> None:
 
 
 def test_from_none_hides_the_context() -> None:
-    """Who says `from None` means it."""
+    """`from None` hides the context of an exception."""
     try:
         try:
             raise KeyError("old")
@@ -94,7 +94,7 @@ def test_from_none_hides_the_context() -> None:
 
 
 def test_a_frame_that_cannot_be_shown_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure while a traceback is written costs the values, not the line."""
+    """A frame that cannot be shown loses its values, not its name."""
 
     def fail(*args: object) -> None:
         raise RuntimeError("no source")
@@ -108,14 +108,14 @@ def test_a_frame_that_cannot_be_shown_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_code_without_a_file_is_shown_without_source() -> None:
-    """What was compiled from a text has a name and a line."""
+    """Code compiled from a string has its file name and line number."""
     with pytest.raises(ZeroDivisionError) as caught:
         exec(compile("def f(n):\n    return n / 0\nf(1)", "made.py", "exec"), {})
     assert 'File "made.py", line 2, in f' in format_exception(caught.value)
 
 
 def test_attributes_are_shown_without_running_properties() -> None:
-    """Looking has no effect: a property is not called."""
+    """Attributes are shown, and properties are not called."""
 
     class Account:
         def __init__(self) -> None:
@@ -138,8 +138,8 @@ def test_attributes_are_shown_without_running_properties() -> None:
     assert "self.owner =" not in text
 
 
-def test_secrets_that_are_written_into_the_source_are_masked(tmp_path: Path) -> None:
-    """A literal that no variable holds is masked where it is shown."""
+def test_secrets_in_the_source_are_masked(tmp_path: Path) -> None:
+    """A literal in a source line is masked even if no variable holds it."""
     file = tmp_path / "app.py"
     file.write_text("def failing(call):\n    call(user='ann', api_key='k-123456')\n")
     scope: dict[str, Any] = {}
@@ -152,7 +152,7 @@ def test_secrets_that_are_written_into_the_source_are_masked(tmp_path: Path) -> 
 
 
 def test_syntax_errors_show_where_they_are() -> None:
-    """The line and the place in it, as Python shows them."""
+    """A syntax error shows its line and position, as Python does."""
     try:
         compile("a = 1 +\n", "own.py", "exec")
     except SyntaxError as error:

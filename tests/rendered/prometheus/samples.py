@@ -1,4 +1,4 @@
-"""A server and its client in one: requests as they never come from a library."""
+"""A minimal ASGI server and client, for requests that no library sends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,7 +28,7 @@ def scope(method: str, path: str, **more: Any) -> dict[str, Any]:
 async def request(
     app: ASGIApp, method: str, path: str, *, send: Send | None = None, **more: Any
 ) -> list[Message]:
-    """Send a request without a body and return what came; `send` takes the place of the client."""
+    """Send a request without a body and return the response; `send` replaces the client."""
     sent: list[Message] = []
     received: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
 
@@ -43,7 +43,7 @@ async def request(
 
 
 async def websocket(app: ASGIApp, path: str, messages: Sequence[Message] = ()) -> list[Message]:
-    """Open a WebSocket, let the client send `messages`, and return what came."""
+    """Open a WebSocket, send `messages`, and return the messages from the application."""
     sent: list[Message] = []
     received = iter([{"type": "websocket.connect"}, *messages])
 
@@ -58,12 +58,12 @@ async def websocket(app: ASGIApp, path: str, messages: Sequence[Message] = ()) -
 
 
 def sample(name: str, **labels: str) -> float:
-    """Return what a metric has counted so far."""
+    """Return the current value of a metric."""
     return REGISTRY.get_sample_value(name, labels) or 0
 
 
 def series() -> set[tuple[str, tuple[tuple[str, str], ...]]]:
-    """Return the name and the labels of every series that there is."""
+    """Return the name and the labels of every series."""
     return {
         (found.name, tuple(sorted(found.labels.items())))
         for metric in REGISTRY.collect()

@@ -1,4 +1,4 @@
-"""request_metrics.py: what is counted of requests that are hostile, broken off, left or slow."""
+"""request_metrics.py: metrics of hostile, broken, aborted and slow requests."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ gate: asyncio.Event
 
 @pytest.fixture(autouse=True)
 def events() -> None:
-    """Give each test events of its own loop."""
+    """Give each test events for its event loop."""
     global begun, gate
     begun, gate = asyncio.Event(), asyncio.Event()
 
@@ -79,22 +79,22 @@ async def talk(websocket: WebSocket, room: str) -> None:
 
 
 def counted(route: str, **labels: str) -> float:
-    """Return how many GET requests of a route were counted."""
+    """Return the number of GET requests of a route."""
     return sample("http_requests_total", method="GET", route=route, **labels)
 
 
 def durations(route: str) -> float:
-    """Return how many durations of a route were counted."""
+    """Return the number of durations of a route."""
     return sample("http_request_duration_seconds_count", method="GET", route=route)
 
 
 def incomplete(route: str, reason: str) -> float:
-    """Return how many requests of a route did not end well."""
+    """Return the number of incomplete requests of a route."""
     return sample("http_requests_incomplete_total", method="GET", route=route, reason=reason)
 
 
 def scrapes() -> list[list[Any]]:
-    """Return what a scraper reads, in both formats."""
+    """Return the metrics in both formats."""
     families = []
     for accept, parse in (("", parse_text), ("application/openmetrics-text", parse_open)):
         encode, _ = choose_encoder(accept)
@@ -103,7 +103,7 @@ def scrapes() -> list[list[Any]]:
 
 
 async def hostile(number: int, chance: random.Random) -> None:
-    """Send a request that nobody expects, with an id that nobody wants."""
+    """Send a request with a random method, path, query and id."""
     noise = "".join(chr(chance.randrange(33, 0x2FFF)) for _ in range(chance.randrange(1, 40)))
     method = chance.choice(["GET", "POST", "DELETE", "get", f"M{number}", "\x7f", noise])
     path = chance.choice(["/", "/hello/", "/divide/", "/health/live/"]) + noise
@@ -116,7 +116,7 @@ async def hostile(number: int, chance: random.Random) -> None:
 
 
 async def test_ten_thousand_hostile_requests_add_no_series() -> None:
-    """Whatever is in path, query, method and id: the series are those of the first hundred."""
+    """Path, query, method and id create no series beyond those of the first hundred requests."""
     chance = random.Random(1)
     for number in range(100):
         await hostile(number, chance)
@@ -129,13 +129,13 @@ async def test_ten_thousand_hostile_requests_add_no_series() -> None:
 
 
 def sum_of_requests() -> float:
-    """Return how many requests were counted at all."""
+    """Return the number of all requests."""
     [metric] = [metric for metric in REGISTRY.collect() if metric.name == "http_requests"]
     return sum(found.value for found in metric.samples)
 
 
 async def test_every_line_is_counted(log: Log) -> None:
-    """The log and the metrics tell of the same requests, with the same times."""
+    """The log and the metrics have the same requests, durations and sizes."""
     labels = {"method": "GET", "route": "/divide"}
     names = ("http_request_duration_seconds_sum", "http_response_size_bytes_sum")
     before = [sample(name, **labels) for name in names]
@@ -152,7 +152,7 @@ async def test_every_line_is_counted(log: Log) -> None:
 
 
 async def test_latency_ends_at_the_last_byte() -> None:
-    """A stream is in progress, and counted nowhere, until its last byte is out."""
+    """A stream is in progress, without a duration, until its last byte is sent."""
     task = asyncio.create_task(request(app, "GET", "/two-parts"))
     await begun.wait()
     assert (durations("/two-parts"), sample("http_requests_in_progress")) == (0, 1)
@@ -162,8 +162,8 @@ async def test_latency_ends_at_the_last_byte() -> None:
     assert sample("http_response_size_bytes_sum", method="GET", route="/two-parts") == 2
 
 
-async def test_background_work_is_no_latency() -> None:
-    """A request is over with its response, while its background task goes on."""
+async def test_latency_excludes_background_tasks() -> None:
+    """A request ends with its response, while its background task continues."""
     task = asyncio.create_task(request(app, "GET", "/background"))
     await begun.wait()
     assert (durations("/background"), sample("http_requests_in_progress")) == (1, 0)
@@ -173,15 +173,15 @@ async def test_background_work_is_no_latency() -> None:
     assert durations("/background") == 1
 
 
-async def test_a_failure_after_the_response_is_an_exception_and_no_500() -> None:
-    """The client has its 200, and the operator the kind of exception."""
+async def test_a_failure_after_the_response_is_an_exception_and_not_a_500() -> None:
+    """A failure after the response counts as a 200 and as an exception."""
     await request(app, "GET", "/fails-later")
     assert counted("/fails-later", status="200") == 1
     assert sample("http_exceptions_total", exception="KeyError", route="/fails-later") == 1
 
 
-async def test_a_client_that_left_before_the_response() -> None:
-    """It is a 499, no error of the service, and its time is counted."""
+async def test_a_disconnect_before_the_response() -> None:
+    """A disconnect before the response is a 499 with a duration, not an error of the service."""
 
     async def send(_: Message) -> None:
         raise BrokenPipeError
@@ -192,8 +192,8 @@ async def test_a_client_that_left_before_the_response() -> None:
     assert incomplete("/plain", "error") == 0
 
 
-async def test_a_client_that_left_during_the_response() -> None:
-    """The status is what was sent; that the client did not wait is told beside it."""
+async def test_a_disconnect_during_the_response() -> None:
+    """A disconnect during the response counts with the sent status, and as incomplete."""
     gate.set()
     before = counted("/two-parts", status="200")
 
@@ -207,12 +207,12 @@ async def test_a_client_that_left_during_the_response() -> None:
 
 
 def connections(route: str, status: str, code: str) -> float:
-    """Return how many WebSockets ended so."""
+    """Return the number of WebSockets with this status and close code."""
     return sample("websocket_connections_total", route=route, status=status, close_code=code)
 
 
-async def test_websockets_are_counted_by_themselves() -> None:
-    """By how they ended, never as the latency of a request, however long they last."""
+async def test_websockets_are_counted_separately() -> None:
+    """WebSockets are counted by status and close code, never as the latency of a request."""
     route, before = "/talk/{room}", durations("/talk/{room}")
     await websocket(app, "/talk/closed")
     await websocket(app, "/talk/a", [{"type": "websocket.receive", "text": "x"}])
@@ -228,8 +228,8 @@ async def test_websockets_are_counted_by_themselves() -> None:
     assert (durations(route), sample("websocket_connections_open")) == (before, 0)
 
 
-def test_a_service_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It runs from its folder, and its version is not known."""
+def test_a_project_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project that runs from its folder has the version `unknown`."""
 
     def version(name: str) -> str:
         raise PackageNotFoundError(name)
@@ -242,7 +242,7 @@ def test_a_service_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_adding_metrics_twice_counts_once() -> None:
-    """Two applications in one process are counted by the same metrics."""
+    """Applications in one process share the metrics, and a request counts once."""
     metrics.add_metrics(app)
     before = counted("/plain", status="200")
     await request(app, "GET", "/plain")
@@ -251,7 +251,7 @@ async def test_adding_metrics_twice_counts_once() -> None:
 
 @pytest.mark.parametrize("length", [1, ID_LIMIT, ID_LIMIT + 1, 128])
 async def test_an_exemplar_leads_to_the_log(length: int) -> None:
-    """It holds the id as the log has it, or none where OpenMetrics has no room for it."""
+    """An exemplar has the logged id, or is omitted if the id is too long for OpenMetrics."""
     identifier = "i" * length
     await request(service, "GET", "/hello", headers=[(b"x-request-id", identifier.encode())])
     _, families = scrapes()
@@ -279,7 +279,7 @@ async def test_an_exemplar_leads_to_the_log(length: int) -> None:
 def test_bad_settings(
     name: str, value: str, message: str, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One ERROR line says what is allowed."""
+    """One ERROR line says which values are allowed."""
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit):
         MetricsSettings.load()
@@ -289,7 +289,7 @@ def test_bad_settings(
 
 
 def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only an empty port means something of its own; it is never the host of all interfaces."""
+    """Empty settings mean the default, never all interfaces; an empty port means no metrics."""
     monkeypatch.delenv("METRICS_PORT")
     defaults = MetricsSettings.load()
     for name in ("METRICS_HOST", "METRICS_PORT", "METRICS_BUCKETS"):

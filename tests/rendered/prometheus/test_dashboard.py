@@ -1,4 +1,4 @@
-"""monitoring/: its rules and its dashboard ask for what the service tells, and for nothing else."""
+"""monitoring/: rules and dashboard use only metrics that the service exports."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from .samples import request, websocket
 FOLDER = Path(__file__).parents[2] / "monitoring"
 DASHBOARD = json.loads((FOLDER / "grafana/dashboards/service.json").read_text("utf-8"))
 
-# Prometheus adds these itself, to every target.
+# Prometheus adds these to every target.
 TARGET_LABELS = {"job", "instance"}
 OF_PROMETHEUS = {"up": TARGET_LABELS, "ALERTS": {*TARGET_LABELS, "alertname", "alertstate"}}
 
@@ -59,7 +59,7 @@ def rules() -> Iterator[dict[str, Any]]:
 
 
 def expressions(node: Any) -> Iterator[str]:
-    """Yield every expression of the dashboard, queries of its variables too."""
+    """Yield every expression of the dashboard, including the queries of its variables."""
     if isinstance(node, dict):
         if isinstance(node.get("expr"), str):
             yield node["expr"]
@@ -73,7 +73,7 @@ def expressions(node: Any) -> Iterator[str]:
 
 
 def asked(expression: str) -> Iterator[tuple[str, set[str]]]:
-    """Yield each metric that an expression names, with the labels that it is asked for."""
+    """Yield each metric in an expression, with the labels that it uses."""
     grouped = {label.strip() for labels in LABEL_LISTS.findall(expression)
                for label in labels.split(",")}  # fmt: skip
     for name, selector in SELECTOR.findall(LABEL_LISTS.sub(" ", expression)):
@@ -90,7 +90,7 @@ EXPRESSIONS = [rule["expr"] for rule in rules()] + [*expressions(DASHBOARD)]
 
 @pytest.fixture
 async def live(log: Log) -> dict[str, set[str]]:
-    """Every metric that the running service tells, with its labels."""
+    """Every metric that the running service exports, with its labels."""
     for query in (b"a=1&b=2", b"a=1&b=0"):
         await request(service, "GET", "/divide", query_string=query)
     await request(app, "GET", "/broken")
@@ -108,7 +108,7 @@ async def live(log: Log) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 async def test_every_metric_and_label_exists(expression: str, live: dict[str, set[str]]) -> None:
-    """An expression that asks for what nobody tells would never fire and never draw."""
+    """Every expression uses exported metrics and labels; another would never fire or draw."""
     metrics_asked = [*asked(expression)]
     assert metrics_asked
     for name, labels in metrics_asked:
@@ -125,13 +125,13 @@ async def test_every_metric_and_label_exists(expression: str, live: dict[str, se
         ("rate(a[5m]) / b unless c offset 15m", {"a": set(), "b": set(), "c": set()}),
     ],
 )  # fmt: skip
-def test_asked(expression: str, found: dict[str, set[str]]) -> None:
-    """The test above sees every metric and every label."""
+def test_asked_finds_every_metric_and_label(expression: str, found: dict[str, set[str]]) -> None:
+    """`asked` finds every metric and every label of an expression."""
     assert dict(asked(expression)) == found
 
 
-def test_every_alert_tells_what_to_do() -> None:
-    """With a severity, a summary, a description and a runbook of a few lines."""
+def test_every_alert_has_a_runbook() -> None:
+    """Every alert has a severity, a summary, a description and a runbook of a few lines."""
     alerts = [rule for rule in rules() if "alert" in rule]
     assert len(alerts) == 7
     for alert in alerts:
@@ -141,7 +141,7 @@ def test_every_alert_tells_what_to_do() -> None:
 
 
 def test_every_alert_is_tested() -> None:
-    """The tests for promtool have a time at which it fires and one at which it does not."""
+    """The promtool tests have a time at which each alert fires and one at which it does not."""
     tests = yaml.safe_load((FOLDER / "alerts_test.yml").read_text("utf-8"))["tests"]
     checks = [check for test in tests for check in test["alert_rule_test"]]
     for alert in (rule["alert"] for rule in rules() if "alert" in rule):
@@ -149,8 +149,8 @@ def test_every_alert_is_tested() -> None:
         assert outcomes == {True, False}, alert
 
 
-def test_the_dashboard_is_sound() -> None:
-    """Panels have an id, a title, a data source that is provisioned, and do not overlap."""
+def test_the_dashboard_is_valid() -> None:
+    """Panels have an id, a title and a provisioned data source, and do not overlap."""
     provisioned = FOLDER / "grafana/provisioning/datasources/prometheus.yml"
     source = yaml.safe_load(provisioned.read_text("utf-8"))
     panels = DASHBOARD["panels"]
@@ -167,8 +167,8 @@ def test_the_dashboard_is_sound() -> None:
             assert target["datasource"]["uid"] == source["datasources"][0]["uid"]
 
 
-def test_nothing_of_an_answer_is_in_it() -> None:
-    """Dashboards and alerts can be edited in their own tools and taken back."""
+def test_monitoring_files_contain_no_answers() -> None:
+    """Dashboards and alerts can be edited in their own tools and exported back."""
     for path in FOLDER.rglob("*"):
         if path.is_file():
             assert "my_service" not in path.read_text("utf-8"), path

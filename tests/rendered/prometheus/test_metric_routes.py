@@ -1,4 +1,4 @@
-"""route.py"""
+"""route.py: route templates of nested routers and mounts."""
 
 from contextlib import suppress
 from typing import Any
@@ -53,7 +53,7 @@ async def plain(request: Request) -> Response:
 async def closed(websocket: WebSocket) -> None: ...
 
 
-# Every parameter has the same name: a name tells nothing of where it stands.
+# All parameters share one name, so that a name does not identify a position.
 same = FastAPI()
 same.add_api_route("/items/{id}", plain)
 same.add_api_websocket_route("/talk/{id}", closed)
@@ -71,7 +71,7 @@ app.router.routes.append(WebSocketRoute("/starlette/talk/{number}", plain))
 
 
 class OddConvertor(Convertor[str]):
-    """A convertor that knows no value."""
+    """A convertor that rejects every value."""
 
     regex = ".*"
 
@@ -120,7 +120,7 @@ app.mount("/odd", Starlette(routes=[Route("/{value:odd}", plain)]))
     ],
 )
 async def test_route_template(method: str, path: str, template: str, root_path: str) -> None:
-    """It has all prefixes of routers and mounts, without that of a proxy."""
+    """A template has the prefixes of routers and mounts, without that of a proxy."""
     more: dict[str, Any] = {"root_path": root_path}
     if not method:
         more |= {"type": "websocket", "scheme": "ws"}

@@ -1,4 +1,4 @@
-"""scrape_server.py: scrapers of every kind, and what the log tells of them."""
+"""scrape_server.py: scrapers of every kind, and the lines about them."""
 
 import gzip
 import logging
@@ -15,13 +15,13 @@ from prometheus_client.registry import Collector
 from my_service._internal.prometheus.scrape_server import serve_metrics
 from tests.conftest import Log
 
-# What the client of the tests logs is not the service's.
+# Leave out the lines of the test client.
 logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
-    """Where the metrics are served."""
+    """The URL of the metrics."""
     async with serve_metrics("127.0.0.1", 0) as url:
         yield url
 
@@ -41,7 +41,7 @@ async def scrape(url: str, **headers: str) -> httpx.Response:
     ],
 )
 async def test_a_scrape(accept: str, content_type: str, url: str, log: Log) -> None:
-    """The format is what the scraper asks for; a scrape leaves nothing in the log."""
+    """The format is the one that the scraper accepts, and a scrape logs nothing."""
     response = await scrape(url, accept=accept)
     assert response.status_code == 200
     assert response.headers["content-type"].startswith(content_type)
@@ -52,7 +52,7 @@ async def test_a_scrape(accept: str, content_type: str, url: str, log: Log) -> N
 
 
 async def ask(url: str, sent: bytes, *, reset: bool = False) -> bytes:
-    """Send bytes over a connection of its own, and return what comes back."""
+    """Send bytes on a new connection and return the response."""
     host, _, port = url.split("/")[2].partition(":")
 
     def talk() -> bytes:
@@ -83,15 +83,15 @@ async def ask(url: str, sent: bytes, *, reset: bool = False) -> bytes:
         b"GET /?name[]=%FF%00 HTTP/1.0\r\nAccept: \xff\r\nAccept-Encoding: \x00\r\n\r\n",
     ],
 )
-async def test_whatever_a_scraper_sends(sent: bytes, url: str, log: Log) -> None:
-    """No raw line is written, and the next scrape is answered."""
+async def test_arbitrary_bytes_from_a_scraper(sent: bytes, url: str, log: Log) -> None:
+    """Every line is JSON, and the next scrape is answered."""
     await ask(url, sent)
     assert (await scrape(url)).status_code == 200
-    log()  # raises where a line is no JSON
+    log()  # raises if a line is not JSON
 
 
 async def test_a_scraper_that_resets_the_connection(url: str, log: Log) -> None:
-    """What prints a traceback elsewhere is a line at DEBUG, if any."""
+    """A connection reset is at most a line at DEBUG, without a traceback."""
     for _ in range(20):
         await ask(url, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", reset=True)
         await ask(url, b"GET /metrics HTTP/1.1\r\n", reset=True)
@@ -100,7 +100,7 @@ async def test_a_scraper_that_resets_the_connection(url: str, log: Log) -> None:
 
 
 async def test_compression(url: str) -> None:
-    """Prometheus asks for gzip."""
+    """Metrics are compressed with gzip, which Prometheus accepts."""
     async with httpx.AsyncClient() as scraper, scraper.stream("GET", url) as response:
         assert response.headers["content-encoding"] == "gzip"
         body = b"".join([chunk async for chunk in response.aiter_raw()])
@@ -108,7 +108,7 @@ async def test_compression(url: str) -> None:
 
 
 class Broken(Collector):
-    """A metric of the user's that cannot be collected."""
+    """A user's metric that cannot be collected."""
 
     def collect(self) -> list[None]:  # type: ignore[override]
         raise LookupError("no such queue")
@@ -118,7 +118,7 @@ class Broken(Collector):
 
 
 async def test_a_metric_that_cannot_be_collected(url: str, log: Log) -> None:
-    """It is an ERROR line with its traceback; Prometheus sees the scrape fail."""
+    """A failing metric is an ERROR line with a traceback, and the scrape fails."""
     broken = Broken()
     REGISTRY.register(broken)
     try:
@@ -132,7 +132,7 @@ async def test_a_metric_that_cannot_be_collected(url: str, log: Log) -> None:
 
 
 async def test_the_port_is_free_again() -> None:
-    """What was listened on can be listened on again at once."""
+    """A port can be bound again at once after it is closed."""
     async with serve_metrics("127.0.0.1", 0) as url:
         await scrape(url)
     port = int(url.split("/")[2].rpartition(":")[2])
@@ -141,7 +141,7 @@ async def test_the_port_is_free_again() -> None:
 
 
 async def test_ipv6() -> None:
-    """Any address of this machine will do."""
+    """Metrics can be served on an IPv6 address."""
     try:
         async with serve_metrics("::1", 0) as url:
             assert url.startswith("http://[::1]:")
@@ -151,13 +151,13 @@ async def test_ipv6() -> None:
 
 
 async def test_without_a_port_nothing_is_served() -> None:
-    """That is what an empty port is for."""
+    """An empty port disables metrics."""
     async with serve_metrics("127.0.0.1", None) as url:
         assert url == ""
 
 
-async def test_a_taken_port_stops_the_start(log: Log) -> None:
-    """One ERROR line names the port; without metrics a service would look healthy unseen."""
+async def test_a_port_in_use_stops_the_start(log: Log) -> None:
+    """One ERROR line names the port; a service without metrics would look healthy."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match="in use"):

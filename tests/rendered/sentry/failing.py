@@ -1,4 +1,4 @@
-"""Routes that fail, each in its own way."""
+"""Routes that fail in different ways."""
 
 import asyncio
 import gc
@@ -143,7 +143,7 @@ async def in_lost_task() -> None:
     gc.collect()
 
 
-# What is one event when it is asked for, and what is none.
+# Routes that cause one event each, and paths that cause no event.
 FAILURES = [
     "answered",
     "async",

@@ -21,7 +21,7 @@ DSN = "http://public@127.0.0.1:9/1"
 
 
 class Recorder(Transport):
-    """Keeps the envelopes that would be sent, as bytes."""
+    """A transport that keeps the envelopes as bytes instead of sending them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ Report = Callable[..., Recorder]
 
 @pytest.fixture(name="report")
 def report_fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[Report]:
-    """Return a function that makes an application report, and gives the recorder of its events."""
+    """Return a function that adds Sentry to an application and returns its recorder."""
     monkeypatch.setattr(loguru_patch, "listeners", [])
     monkeypatch.setattr(flushing, "_seconds_left", flushing.FLUSH_SECONDS)
     monkeypatch.setattr(flushing, "_has_stopped", False)

@@ -1,4 +1,4 @@
-"""Thousands of planted secrets, in all that an event is made of: none of them is in any event."""
+"""Thousands of planted secrets in every part of an event: no event contains one."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def raised(value: object) -> None:
 
 
 def context(value: object) -> None:
-    """In what the SDK is told beside."""
+    """Give it to the SDK as context."""
     with sentry_sdk.new_scope() as scope:
         scope.set_context("own", {"value": value})
         scope.set_extra("own", value)
@@ -40,7 +40,7 @@ def context(value: object) -> None:
 
 @pytest.mark.parametrize("place", [logged, message, raised, context], ids=lambda p: p.__name__)
 def test_events(place: Place, report: Report, capsys: pytest.CaptureFixture[str]) -> None:
-    """What stands or is held under a secret name is masked in an event as in a line."""
+    """A value under a secret name is masked in an event as in a line."""
     recorder = report()
     planted = [*list(texts())[::17], *objects(NAMES[::9])]
     assert len(planted) > 1_000

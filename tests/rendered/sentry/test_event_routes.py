@@ -1,4 +1,4 @@
-"""route.py"""
+"""route.py: route templates of events."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ app.mount("/tenants/{tenant}", tenant)
     ],
 )
 async def test_template(path: str, template: str) -> None:
-    """The path as it was declared, with its prefixes, and nothing that a client has chosen."""
+    """A template is the declared path with its prefixes, without values from the client."""
     scopes: list[Scope] = []
 
     async def noted(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""events.py and exceptions.py: what an event holds, and what it never does."""
+"""events.py and exceptions.py: what an event contains, and what it never contains."""
 
 import asyncio
 import base64
@@ -31,14 +31,14 @@ LIMIT = 50_000
 
 
 def failing_app() -> FastAPI:
-    """Return an application that fails."""
+    """Return an application with failing routes."""
     app = make_app()
     app.include_router(router)
     return app
 
 
 async def test_lines_of_32_requests_do_not_mix(report: Report) -> None:
-    """An event shows the earlier lines of its own request, and none of another."""
+    """An event has the earlier lines of its own request, and none of another."""
     app = make_app()
     recorder = report(app)
 
@@ -68,7 +68,7 @@ async def test_lines_of_32_requests_do_not_mix(report: Report) -> None:
 
 
 async def test_a_background_task_shows_its_request(report: Report) -> None:
-    """The request line is among the earlier lines, without what tells of a person."""
+    """The request line is among the earlier lines, without personal data."""
     recorder = report(app := failing_app())
     async with connect(app) as client:
         await client.get("/shop/background/7")
@@ -79,7 +79,7 @@ async def test_a_background_task_shows_its_request(report: Report) -> None:
 
 
 async def test_frames(report: Report) -> None:
-    """The user's frames have their source; the last one, of a library, only its place."""
+    """The user's frames have their source; the last frame, of a library, has only its location."""
     app = make_app()
     recorder = report(app)
 
@@ -102,7 +102,7 @@ async def test_frames(report: Report) -> None:
 
 
 def test_context(report: Report) -> None:
-    """What was being handled when it was raised is there, too."""
+    """An event has the exception that was being handled when the last one was raised."""
     recorder = report()
     try:
         try:
@@ -116,7 +116,7 @@ def test_context(report: Report) -> None:
 
 
 def test_causes_and_groups(report: Report) -> None:
-    """All that Python tells of an exception is there, the one that was raised at the end."""
+    """An event has causes, groups and notes, with the raised exception last."""
     recorder = report()
     try:
         try:
@@ -146,7 +146,7 @@ def test_causes_and_groups(report: Report) -> None:
     ],
 )
 def test_messages_group(message: str, template: str, report: Report) -> None:
-    """Numbers, times and ids of a message stand beside its title, and give it back."""
+    """Numbers, times and ids become parameters, which restore the message."""
     recorder = report()
     logger.error(message)
     [event] = recorder.events
@@ -159,7 +159,7 @@ def test_messages_group(message: str, template: str, report: Report) -> None:
 
 
 async def test_the_same_failure_groups(report: Report) -> None:
-    """Two failures of a kind differ in nothing that events are grouped by."""
+    """Two failures of a kind have the same grouping data."""
     recorder = report(app := failing_app())
     for name in ("async", "answered"):
         async with connect(app) as client:
@@ -174,7 +174,7 @@ async def test_the_same_failure_groups(report: Report) -> None:
     assert first["logentry"] == {"message": "GET /shop/answered/{number} answered 500"}
 
 
-async def test_a_status_of_somebody_elses_is_no_request_line(report: Report) -> None:
+async def test_a_status_code_does_not_make_a_request_line(report: Report) -> None:
     """Only the line of an answered request is named after its route; other messages stay."""
     app = make_app()
     recorder = report(app)
@@ -198,18 +198,18 @@ async def test_a_status_of_somebody_elses_is_no_request_line(report: Report) -> 
     ]
 
 
-# --- Secrets and persons
+# --- Secrets and personal data
 
 
 class Account(BaseModel):
-    """A model with a secret in it."""
+    """A model with a secret."""
 
     name: str = "ann"
     api_key: str = CANARY
 
 
 def hide_everywhere(request: Request) -> None:
-    """Fail with a secret in every place that a frame has."""
+    """Fail with a secret in every part of a frame."""
     account, options = Account(), {"deep": [{"db_password": CANARY}]}
     pairs = [(b"authorization", f"Bearer {CANARY}".encode())]
     token = CANARY
@@ -222,7 +222,7 @@ def hide_everywhere(request: Request) -> None:
     raise error  # token = "canary-7f3a"
 
 
-def tell_the_sdk() -> None:
+def give_secrets_to_the_sdk() -> None:
     """Give secrets to the SDK, which would send them."""
     sentry_sdk.set_tag("api_token", CANARY)
     sentry_sdk.set_extra("url", f"https://ann:{CANARY}@host")
@@ -233,13 +233,13 @@ def tell_the_sdk() -> None:
 
 @pytest.mark.parametrize("traces", [0, 1], ids=["", "traces"])
 async def test_no_secret_is_sent(traces: float, report: Report) -> None:
-    """Wherever a secret is, also where user code hands it to the SDK, it is in no envelope."""
+    """No envelope has a secret, even if user code gives it to the SDK."""
     app = make_app()
     recorder = report(app, sentry_traces_sample_rate=traces)
 
     @app.post("/fail")
     def fail(request: Request, authorization: Annotated[str, Header()]) -> None:
-        tell_the_sdk()
+        give_secrets_to_the_sdk()
         with sentry_sdk.start_span(op="query", name=f"password={CANARY}") as span:
             span.set_data("url", f"https://ann:{CANARY}@host")
             sentry_sdk.capture_message(f"token={CANARY}")
@@ -265,7 +265,7 @@ async def test_no_secret_is_sent(traces: float, report: Report) -> None:
 
 
 async def test_nothing_personal_is_sent(report: Report) -> None:
-    """Neither address nor headers, body, query or the machine's name."""
+    """An event has no address, headers, body, query or host name."""
     app = make_app()
     recorder = report(app)
 
@@ -289,7 +289,7 @@ async def test_nothing_personal_is_sent(report: Report) -> None:
 
 
 def recurse(text: str, number: int) -> None:
-    """Fail a hundred frames deep, with much in each."""
+    """Fail a hundred frames deep, with large values in each."""
     first, second, third = [text] * 50, {str(n): text for n in range(50)}, text
     if number:
         recurse(text, number - 1)
@@ -298,7 +298,7 @@ def recurse(text: str, number: int) -> None:
 
 @pytest.mark.parametrize("text", ["x" * 10_000, "ж" * 10_000, '😀\\"\x00\ud800' * 2_000])
 async def test_size(text: str, report: Report) -> None:
-    """Whatever a failure has around it, its event is under 50 kB and tells the failure."""
+    """An event is under 50 kB and keeps its failure, however much surrounds it."""
     app = make_app()
     recorder = report(app)
 
@@ -320,8 +320,8 @@ async def test_size(text: str, report: Report) -> None:
     assert event["tags"]["request_id"] == response.headers["x-request-id"]
 
 
-def test_size_of_what_the_sdk_is_told(report: Report) -> None:
-    """What is too long even in pieces is left out."""
+def test_size_of_data_given_to_the_sdk(report: Report) -> None:
+    """Data that is too large even in parts is omitted."""
     recorder = report()
     long = "n" * 100
     wide = {f"{long}{number}": {f"{long}{n}": "x" for n in range(20)} for number in range(40)}
@@ -341,7 +341,7 @@ def test_size_of_what_the_sdk_is_told(report: Report) -> None:
 
 
 def test_variables_are_documented() -> None:
-    """sample.env and the table of docs/variables.md name what is read."""
+    """sample.env and the table of docs/variables.md name every setting."""
     names = {name.upper() for name in SentrySettings.model_fields}
     for file, pattern in (
         ("sample.env", r"^#(SENTRY_\w+)="),
@@ -352,7 +352,7 @@ def test_variables_are_documented() -> None:
 
 
 def test_release_and_environment(report: Report) -> None:
-    """The package's version and ENV, unless they are set."""
+    """Release and environment default to the package's version and ENV."""
     recorder = report()
     logger.error("failed")
     [event] = recorder.events
@@ -362,7 +362,7 @@ def test_release_and_environment(report: Report) -> None:
 def test_release_where_the_project_is_not_installed(
     report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is none, and that stops nothing."""
+    """A project that is not installed reports events without a release."""
     monkeypatch.setattr("my_service._internal.reports.version.version", raise_not_found)
     recorder = report()
     logger.error("failed")
@@ -386,7 +386,7 @@ def raise_not_found(name: str) -> str:
     ],
 )
 def test_bad_settings(name: str, value: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line names the variable and what is allowed, without the key."""
+    """One line names the variable and the allowed value, without the key."""
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit):
         SentrySettings.load()
@@ -397,8 +397,8 @@ def test_bad_settings(name: str, value: str, log: Log, monkeypatch: pytest.Monke
     assert CANARY not in json.dumps(line)
 
 
-def test_old_form_of_a_dsn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret key is accepted, and shown nowhere."""
+def test_a_dsn_with_a_secret_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old form of a DSN, with a secret key, is accepted, and the key is not shown."""
     monkeypatch.setenv("SENTRY_DSN", f"https://public:{CANARY}@host/1")
     settings = SentrySettings.load()
     assert settings.sentry_dsn.endswith("@host/1")
@@ -406,8 +406,8 @@ def test_old_form_of_a_dsn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("dsn", ["", DSN])
-def test_the_sdk_is_imported_only_where_it_is_used(dsn: str) -> None:
-    """Without a DSN the option costs nothing."""
+def test_the_sdk_is_imported_only_with_a_dsn(dsn: str) -> None:
+    """The SDK is imported only if a DSN is set."""
     code = "import sys, my_service.main; print('sentry_sdk' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], env={"SENTRY_DSN": dsn}, capture_output=True, text=True,
@@ -417,13 +417,13 @@ def test_the_sdk_is_imported_only_where_it_is_used(dsn: str) -> None:
 
 
 async def test_a_rate_of_zero_traces_nothing(report: Report) -> None:
-    """No request pays for transactions that are thrown away."""
+    """A rate of zero disables tracing, so that no transaction is created and discarded."""
     report(sentry_traces_sample_rate=0)
     assert sentry_sdk.get_client().options["traces_sample_rate"] is None
 
 
 def test_contexts_keep_their_names(report: Report) -> None:
-    """A named tuple in a context is masked by its names, which the SDK would drop."""
+    """A named tuple in a context is masked by its field names, which the SDK would drop."""
     recorder = report()
     Login = namedtuple("Login", ["user", "password"])
     sentry_sdk.set_context("login", {"given": Login("ann", CANARY)})
@@ -435,7 +435,7 @@ def test_contexts_keep_their_names(report: Report) -> None:
 
 
 def test_metrics_and_logs_of_the_sdk_are_masked(report: Report) -> None:
-    """Attributes of the SDK's own metrics and logs are masked by their names."""
+    """Attributes of the SDK's own metrics and logs are masked by name."""
     recorder = report()
     sentry_sdk.metrics.count("logins", 1, attributes={"user": "ann", "api_key": CANARY})
     sentry_sdk.get_client().flush()
@@ -445,7 +445,7 @@ def test_metrics_and_logs_of_the_sdk_are_masked(report: Report) -> None:
 
 
 def test_a_malformed_dsn_stops_the_start(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line says so, without the key."""
+    """One line reports the DSN, without the key."""
     monkeypatch.setenv("SENTRY_DSN", f"https://{CANARY}@sentry.example.com/project")
     with pytest.raises(SystemExit):
         SentrySettings.load()
@@ -455,7 +455,7 @@ def test_a_malformed_dsn_stops_the_start(log: Log, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_service_reports(tmp_path: Path) -> None:
-    """With a DSN in its environment the service itself starts the SDK."""
+    """With a DSN in its environment, the service starts the SDK."""
     program = "import my_service.main, sentry_sdk; print(sentry_sdk.is_initialized())"
     for dsn, expected in (("", "False"), ("http://public@127.0.0.1:9/1", "True")):
         done = subprocess.run(
@@ -470,7 +470,7 @@ def test_the_service_reports(tmp_path: Path) -> None:
 
 
 async def test_a_traced_request(report: Report) -> None:
-    """With a rate, a request is one transaction under its route, with its id."""
+    """A traced request is one transaction under its route, with its id."""
     recorder = report(app := failing_app(), sentry_traces_sample_rate=1)
 
     @app.get("/orders/{number}")
@@ -484,7 +484,7 @@ async def test_a_traced_request(report: Report) -> None:
 
 
 async def test_traces_without_the_request_log(report: Report) -> None:
-    """`add_sentry` on an application that has no request ids does not break its responses."""
+    """`add_sentry` does not break the responses of an application without request ids."""
     report(app := FastAPI(), sentry_traces_sample_rate=1)
     async with connect(app) as client:
         assert (await client.get("/nowhere")).status_code == 404

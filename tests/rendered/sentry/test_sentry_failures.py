@@ -1,4 +1,4 @@
-"""reporting.py: one event for each failure, whatever is around it."""
+"""reporting.py: each failure is one event, in any setup."""
 
 import logging
 import sys
@@ -24,17 +24,17 @@ Step = Callable[[], Any]
 
 
 def nothing() -> None:
-    """Leave it as it is."""
+    """Change nothing."""
 
 
 def other_handlers() -> None:
-    """Log the way that Loguru's own documents begin with."""
+    """Set up Loguru as its documentation begins."""
     logger.remove()
     logger.add(sys.stderr, format="{message}")
     logger.configure(patcher=lambda record: record["extra"].update(patched=True))
 
 
-# What user code may do before the service reports to Sentry, and after.
+# What user code does before and after Sentry is added.
 AROUND: dict[str, tuple[Step, Step]] = {
     "as-it-is": (nothing, nothing),
     "log-set-up-again": (nothing, init),
@@ -45,14 +45,14 @@ AROUND: dict[str, tuple[Step, Step]] = {
 
 
 def failing_app(*, debug: bool = False) -> FastAPI:
-    """Return an application that fails."""
+    """Return an application with failing routes."""
     app = make_app(debug=debug, lifespan=resources.lifespan)
     app.include_router(router)
     return app
 
 
 async def get(app: FastAPI, path: str) -> None:
-    """Ask for a path; a response that breaks off is an AssertionError of the client."""
+    """Send a GET; the client raises AssertionError if the response is incomplete."""
     with suppress(AssertionError):
         async with resources.lifespan(app), connect(app) as client:
             await client.get(path)
@@ -63,7 +63,7 @@ async def get(app: FastAPI, path: str) -> None:
 @pytest.mark.parametrize("around", AROUND)
 @pytest.mark.parametrize("failure", FAILURES)
 async def test_one_event(failure: str, around: str, debug: bool, report: Report) -> None:
-    """A failure is one event that tells what and where, in whatever order things are set up."""
+    """A failure is one event with its cause and route, in any order of setup."""
     before, after = AROUND[around]
     before()
     app = failing_app(debug=debug)
@@ -73,14 +73,14 @@ async def test_one_event(failure: str, around: str, debug: bool, report: Report)
     [event] = recorder.events
     assert event["level"] == "error"
     assert "exception" in event or "error" in failure or "answered" in failure
-    # A thread begins with a context of its own, and before Python 3.12 so does a lost task.
+    # A thread begins with a new context, and before Python 3.12 so does a lost task.
     if failure not in ("lost-task", "thread"):
         assert event["transaction"] == f"/shop/{failure}/{{number}}"
         assert event["tags"]["request_id"]
 
 
 async def test_websocket(report: Report) -> None:
-    """A WebSocket that fails is one event, under the name of its route."""
+    """A WebSocket that fails is one event under its route."""
     recorder = report(app := failing_app())
 
     async def receive() -> dict[str, Any]:
@@ -96,8 +96,8 @@ async def test_websocket(report: Report) -> None:
     assert event["exception"]["values"][0]["value"] == "failed in a WebSocket"
 
 
-async def test_start_up(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start that fails is one event."""
+async def test_a_failing_startup(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A startup that fails is one event."""
     recorder = report(app := failing_app())
     monkeypatch.setattr(resources, "startup", startup)
     with pytest.raises(RuntimeError):
@@ -111,7 +111,7 @@ async def startup() -> None:
 
 
 async def lifespan(app: FastAPI) -> None:
-    """Start and stop an application as a server does."""
+    """Run the lifespan of an application as a server does."""
     messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
 
     async def receive() -> dict[str, str]:
@@ -125,14 +125,14 @@ async def lifespan(app: FastAPI) -> None:
 
 @pytest.mark.parametrize("path", NO_FAILURES)
 async def test_no_event(path: str, report: Report) -> None:
-    """What clients do wrong is not reported."""
+    """Errors of clients are not reported."""
     recorder = report(app := failing_app())
     await get(app, path)
     assert recorder.events == []
 
 
-async def test_set_up_twice(report: Report) -> None:
-    """It is still one event, to where the last one says."""
+async def test_sentry_can_be_added_twice(report: Report) -> None:
+    """A failure is one event, sent as the last call says."""
     app = failing_app()
     report(app)
     recorder = report(app)
@@ -157,7 +157,7 @@ async def test_the_same_object_again(report: Report) -> None:
 
 
 def test_two_errors_in_one_handler(report: Report) -> None:
-    """What is logged beside an exception is reported too; only the exception is not told again."""
+    """Messages beside an exception are reported, and the exception is reported once."""
     recorder = report()
     try:
         raise ValueError("wrong")
@@ -175,7 +175,7 @@ def test_two_errors_in_one_handler(report: Report) -> None:
     [("WARNING", None), ("ERROR", "error"), ("CRITICAL", "fatal"), ("UNKNOWN", "error")],
 )
 def test_levels(level: str, reported: str | None, report: Report) -> None:
-    """From ERROR on; a level that nobody knows makes an ERROR line, and so an event."""
+    """Lines from ERROR on are reported; an unknown level is an ERROR."""
     recorder = report()
     logger.log(level, "something")
     assert [event["level"] for event in recorder.events] == ([reported] if reported else [])
@@ -183,14 +183,14 @@ def test_levels(level: str, reported: str | None, report: Report) -> None:
 
 @pytest.mark.parametrize(("rate", "count"), [(0, 0), (1, 5)])
 def test_sample_rate(rate: float, count: int, report: Report) -> None:
-    """The part of failures that is asked for."""
+    """The sample rate is the fraction of failures that are reported."""
     recorder = report(sentry_sample_rate=rate)
     for _ in range(5):
         logger.error("something")
     assert len(recorder.events) == count
 
 
-def test_what_cannot_be_reported(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_that_cannot_be_made(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log call never raises, and the log says that an event is missing."""
     lines = []
     report()
@@ -200,8 +200,8 @@ def test_what_cannot_be_reported(report: Report, monkeypatch: pytest.MonkeyPatch
     assert lines == ["something", "no event could be made"]
 
 
-def test_what_cannot_be_completed(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is reported with the little that is known."""
+def test_an_event_that_cannot_be_completed(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that cannot be completed is sent with its message only."""
     recorder = report()
     monkeypatch.setattr(before_send, "complete", lambda *_, **__: 1 / 0)
     logger.error("something", password="hunter2")
@@ -211,7 +211,7 @@ def test_what_cannot_be_completed(report: Report, monkeypatch: pytest.MonkeyPatc
 
 
 class HostileError(Exception):
-    """An exception that answers no question."""
+    """An exception whose text cannot be read."""
 
     def __str__(self) -> str:
         raise self
@@ -220,7 +220,7 @@ class HostileError(Exception):
 
 
 def test_hostile_exceptions(report: Report) -> None:
-    """An exception that cannot be shown is an event all the same."""
+    """An exception that cannot be shown is still an event."""
     recorder = report()
     try:
         raise ValueError from HostileError()
@@ -233,7 +233,7 @@ def test_hostile_exceptions(report: Report) -> None:
     ]
 
 
-# --- The SDK's own worker, and the end
+# --- The SDK's worker, and shutdown
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_hostile_exceptions(report: Report) -> None:
 def test_lines_of_the_connection(
     thread: str, level: str, left: int, written: bool, report: Report
 ) -> None:
-    """A server that cannot be reached is one line for each event, and is no event itself."""
+    """An unreachable server is one line for each event, and not an event."""
     recorder = report()
     lines = []
     logger.add(lambda message: lines.append(message.record["message"]))
@@ -263,10 +263,10 @@ def test_lines_of_the_connection(
     assert recorder.events == []
 
 
-async def test_the_end_waits_a_second_in_all(
+async def test_shutdown_waits_one_second_in_total(
     report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However often it is tried; what fails after the end is sent at once."""
+    """All flushes of a shutdown share one second; a later failure is sent at once."""
     app = make_app(lifespan=resources.lifespan)
     recorder = report(app)
     times = iter([0.0, 0.25, 1.0, 2.5, 3.0, 3.0])

@@ -12,7 +12,7 @@ from tests.conftest import Log
 
 
 class Ending:
-    """Raises SystemExit when its module is imported."""
+    """A finder that raises SystemExit when its module is imported."""
 
     def __init__(self, code: Any) -> None:
         self.code = code
@@ -23,7 +23,7 @@ class Ending:
 
 
 def test_the_application_of_a_module() -> None:
-    """A module and a name in it, as ASGI servers take them."""
+    """`load` accepts a module and a name in it, as ASGI servers do."""
     assert load("my_service.main:app") is app
 
 
@@ -31,7 +31,7 @@ def test_the_application_of_a_module() -> None:
 def test_an_import_that_ends_the_process(
     code: object, expected: int, messages: int, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python would print a text: it becomes a line, and the exit code is 1."""
+    """A SystemExit with a text becomes a line and the exit code 1; a code is kept."""
     monkeypatch.setattr(sys, "meta_path", [Ending(code), *sys.meta_path])
     with pytest.raises(SystemExit) as raised:
         load("ending:app")
@@ -40,7 +40,7 @@ def test_an_import_that_ends_the_process(
 
 
 def test_a_module_without_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names what is missing."""
+    """The error names the missing attribute."""
     monkeypatch.setitem(sys.modules, "empty", ModuleType("empty"))
     with pytest.raises(AttributeError, match="'app'"):
         load("empty:app")

@@ -1,4 +1,4 @@
-"""Ten thousand requests of every kind at once: not one line too few, too many or wrong."""
+"""Ten thousand requests of every kind at once: each has exactly one correct line."""
 
 import asyncio
 import itertools
@@ -12,7 +12,7 @@ import pytest
 from checks.served import Service, serve
 
 REQUESTS = 10_000
-FIRST = 4_000  # until then memory still grows to what so many clients need
+FIRST = 4_000  # until then memory grows to what this many clients need
 CLIENTS = 32
 MEGABYTE = 1024 * 1024
 HANDSHAKE = (
@@ -22,7 +22,7 @@ HANDSHAKE = (
 
 
 class Client:
-    """A client on raw connections, which keeps the ids that it was given."""
+    """A client on raw connections that collects the request ids it receives."""
 
     def __init__(self, port: int, ids: list[str]) -> None:
         self.port = port
@@ -31,7 +31,7 @@ class Client:
         self.writer: asyncio.StreamWriter | None = None
 
     async def request(self, path: str, headers: bytes = b"") -> bytes:
-        """Send a GET, on the last connection where that is still open, and return the answer's head."""
+        """Send a GET, on the open connection if there is one, and return the response head."""
         if not self.writer:
             self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
         self.writer.write(b"GET %s HTTP/1.1\r\nhost: a\r\n%s\r\n" % (path.encode(), headers))
@@ -45,13 +45,13 @@ class Client:
         return head
 
     def leave(self) -> None:
-        """Close the connection, whatever is still to come on it."""
+        """Close the connection, even if more data is to come."""
         assert self.writer
         self.writer.close()
         self.writer = None
 
     async def ask(self, path: str) -> None:
-        """Read an answer to its end."""
+        """Read a response to its end."""
         head = await self.request(path)
         length = head.partition(b"content-length: ")[2].partition(b"\r\n")[0]
         await self.reader.readexactly(int(length))
@@ -63,13 +63,13 @@ class Client:
         self.leave()
 
     async def start_reading(self, path: str) -> None:
-        """Read the beginning of a stream, then leave."""
+        """Read the beginning of a stream, then disconnect."""
         await self.request(path)
         await self.reader.read(1_000)
         self.leave()
 
     async def talk(self, path: str) -> None:
-        """Have one message sent back, and say goodbye."""
+        """Exchange one message, then close the WebSocket."""
         if self.writer:
             self.leave()
         await self.request(path, HANDSHAKE)
@@ -81,7 +81,7 @@ class Client:
         self.leave()
 
 
-# What a client does, and the line that this leaves: its message, level, status and mark.
+# What a client does, and the resulting line: its message, level, status and mark.
 Kind = tuple[Callable[[Client, str], Awaitable[None]], str, tuple[object, ...]]
 KINDS: list[Kind] = [
     (Client.ask, "/hello", ("log request", "INFO", 200, None)),
@@ -95,12 +95,12 @@ KINDS: list[Kind] = [
     (Client.start_reading, "/stream/endless", ("log request", "INFO", 200, "disconnected")),
     (Client.talk, "/echo", ("log websocket", "INFO", 101, None)),
 ]
-# Good ones are the most, as they should be.
+# Successful requests are the majority.
 MIX = [*KINDS, *KINDS[:2] * 5]
 
 
 async def flood(service: Service, count: int, ids: list[str]) -> Counter[tuple[object, ...]]:
-    """Send `count` requests by all clients at once, and return what they have to leave in the log."""
+    """Send `count` requests from all clients at once, and return the lines to expect."""
     kinds = iter([*itertools.islice(itertools.cycle(MIX), count)])
     expected: Counter[tuple[object, ...]] = Counter()
 
@@ -124,19 +124,19 @@ def resident(service: Service) -> int:
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc")
 def test_ten_thousand_requests(tmp_path: Path) -> None:
-    """Each has one line, which tells what the client saw, with its id; and memory does not grow."""
+    """Each request has one line that matches what the client saw, and memory does not grow."""
     ids: list[str] = []
-    # What coverage remembers is no memory of the service.
+    # Coverage data must not count as memory of the service.
     with serve(tmp_path, COVERAGE_PROCESS_CONFIG="") as service:
 
-        def told() -> int:
+        def count_request_lines() -> int:
             return sum("status_code" in line for line in service.lines)
 
         expected = asyncio.run(flood(service, FIRST, ids))
-        service.wait_until(lambda: told() >= FIRST)
+        service.wait_until(lambda: count_request_lines() >= FIRST)
         before = resident(service)
         expected += asyncio.run(flood(service, REQUESTS - FIRST, ids))
-        service.wait_until(lambda: told() >= REQUESTS)
+        service.wait_until(lambda: count_request_lines() >= REQUESTS)
         assert resident(service) - before < 3 * MEGABYTE
         assert service.stop() == 0
     found: Counter[tuple[object, ...]] = Counter()

@@ -1,4 +1,4 @@
-"""Whatever clients send, the service goes on: it answers others, writes right lines, and keeps nothing."""
+"""Whatever clients send, the service answers others, logs correct lines and leaks nothing."""
 
 import asyncio
 import os
@@ -22,9 +22,9 @@ from checks.server.test_flood import MEGABYTE, resident
 SEED = os.environ.get("FUZZ_SEED", "plinth")
 CONNECTIONS = int(os.environ.get("FUZZ_CONNECTIONS", "300"))
 CLIENTS = 16
-PATIENCE = 0.3  # seconds that a client waits for an answer
-# Asks every 50 ms until nobody is there to be told how long each answer took, in a process of its own:
-# the clients here would slow it down.
+PATIENCE = 0.3  # seconds that a client waits for a response
+# Asks every 50 ms until its input ends, and prints how long each response took.
+# It is a separate process, because the clients here would slow it down.
 PROBE = """
 import http.client, sys, threading, time
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=30)
@@ -40,7 +40,7 @@ while not ended.wait(0.05):
 
 
 class Health:
-    """How the service answers others meanwhile."""
+    """How the service answers other clients."""
 
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
@@ -48,8 +48,8 @@ class Health:
 
 
 @contextmanager
-def asked_for_health(service: Service) -> Iterator[Health]:
-    """Ask for the health of the service on another connection, all the time."""
+def probe_health(service: Service) -> Iterator[Health]:
+    """Request the health of the service continuously, on another connection."""
     health = Health()
     probe = subprocess.Popen(
         [sys.executable, "-c", PROBE, str(service.port)],
@@ -70,10 +70,10 @@ def asked_for_health(service: Service) -> Iterator[Health]:
 
 
 class Client:
-    """One connection that sends what the seed says, and keeps what comes back.
+    """One connection that sends what the seed determines, and keeps what it receives.
 
     Args:
-        number: which of all connections it is.
+        number: the number of the connection, which is a part of the seed.
     """
 
     def __init__(self, number: int) -> None:
@@ -85,7 +85,7 @@ class Client:
         """Return the ids of the responses."""
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         reading = asyncio.create_task(self._read(reader))
-        with suppress(OSError):  # it may have been refused, or not be read
+        with suppress(OSError):  # the service may close the connection or not read it
             await asyncio.wait_for(self._send(writer), PATIENCE)
         await self._leave(writer, reading)
         return request_ids(self.kind, b"".join(self._received))
@@ -102,7 +102,7 @@ class Client:
                 self._received.append(data)
 
     async def _leave(self, writer: asyncio.StreamWriter, reading: asyncio.Task[None]) -> None:
-        """Close the connection: at once, by force, or when the service has closed it."""
+        """Close the connection: at once, with a reset, or after the service has closed it."""
         how = self._rng.choice(("close", "reset", "half", "wait"))
         if how == "reset":
             linger = struct.pack("ii", 1, 0)
@@ -123,7 +123,7 @@ class Client:
 
 
 async def fuzz(port: int, numbers: Iterator[int]) -> list[str]:
-    """Open connections by all clients at once, and return the ids of all responses."""
+    """Open connections from all clients at once, and return the ids of all responses."""
     ids: list[str] = []
 
     async def work() -> None:
@@ -135,12 +135,12 @@ async def fuzz(port: int, numbers: Iterator[int]) -> list[str]:
 
 
 def descriptors(service: Service) -> int:
-    """Return how many files and connections the service has open."""
+    """Return the number of open files and connections of the service."""
     return len([*Path(f"/proc/{service.process.pid}/fd").iterdir()])
 
 
-def wait_for_few(service: Service, limit: int) -> None:
-    """Return when the service has closed what its clients have closed."""
+def wait_for_closed_connections(service: Service, limit: int) -> None:
+    """Wait until the service has closed what its clients have closed."""
     end = time.monotonic() + SECONDS
     while descriptors(service) > limit and time.monotonic() < end:
         time.sleep(0.05)
@@ -148,18 +148,18 @@ def wait_for_few(service: Service, limit: int) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc")
-def test_whatever_clients_send(tmp_path: Path) -> None:
-    """Others are answered, each answer has one line, nothing is an error, and nothing is kept."""
+def test_arbitrary_input(tmp_path: Path) -> None:
+    """Others are answered, each response has one line, and there are no errors and no leaks."""
     numbers = iter(range(CONNECTIONS))
     first = iter([next(numbers) for _ in range(CONNECTIONS // 3)])
     with serve(tmp_path, COVERAGE_PROCESS_CONFIG="") as service:
         service.get("/hello")
         before = descriptors(service)
-        with asked_for_health(service) as health:
+        with probe_health(service) as health:
             ids = asyncio.run(fuzz(service.port, first))
             memory = resident(service)
             ids += asyncio.run(fuzz(service.port, numbers))
-        wait_for_few(service, before)
+        wait_for_closed_connections(service, before)
         grown = (resident(service) - memory) / MEGABYTE
         assert service.stop() == 0
     told = Counter(line["request_id"] for line in service.lines if "status_code" in line)

@@ -1,4 +1,4 @@
-"""hypercorn_patches.py: what would go wrong on connections without it; WebSockets have a file of theirs."""
+"""hypercorn_patches.py: what unpatched Hypercorn gets wrong; WebSockets have a separate file."""
 
 import socket
 import time
@@ -19,11 +19,11 @@ from checks.served import Service, read_all, reset, serve
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with serve(tmp_path_factory.mktemp("connections")) as service:
         yield service
-        assert service.stop() == 0  # nothing is left that would delay the end
+        assert service.stop() == 0  # nothing is left that would delay the stop
 
 
-def test_connections_that_were_closed_are_released(service: Service) -> None:
-    """Hypercorn would keep each of them, and its file descriptor, until its keep-alive is over."""
+def test_closed_connections_are_released(service: Service) -> None:
+    """Hypercorn would keep each connection and its descriptor until its keep-alive ends."""
     descriptors = Path(f"/proc/{service.process.pid}/fd")
     if not descriptors.exists():
         pytest.skip("needs /proc")
@@ -35,8 +35,8 @@ def test_connections_that_were_closed_are_released(service: Service) -> None:
 
 
 @pytest.mark.parametrize("size", [1000, 100_000])
-def test_who_has_only_stopped_sending_gets_everything(size: int, service: Service) -> None:
-    """Half of a connection may be closed, as netcat does; the service closes the other one."""
+def test_a_half_closed_connection_gets_the_whole_response(size: int, service: Service) -> None:
+    """The service sends everything to a half-closed client, such as netcat, and then closes."""
     with service.connect() as connection:
         connection.sendall(b"GET /large?size=%d HTTP/1.1\r\nhost: a\r\n\r\n" % size)
         connection.shutdown(1)
@@ -45,7 +45,7 @@ def test_who_has_only_stopped_sending_gets_everything(size: int, service: Servic
 
 
 def test_pipelined_requests_are_all_answered(service: Service) -> None:
-    """Also when their client has nothing more to say."""
+    """Pipelined requests are all answered, even if their client has stopped sending."""
     with service.connect() as connection:
         connection.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n" * 3)
         connection.shutdown(1)
@@ -53,8 +53,8 @@ def test_pipelined_requests_are_all_answered(service: Service) -> None:
     assert received.count(b"HTTP/1.1 200") == 3
 
 
-def test_no_change_to_http2(service: Service) -> None:
-    """A request of HTTP/1.1 that asks for it has an ordinary answer."""
+def test_h2c_upgrades_are_ignored(service: Service) -> None:
+    """An HTTP/1.1 request for an upgrade to HTTP/2 gets an ordinary response."""
     upgrade = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
     with service.connect() as connection:
         connection.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n" + upgrade + b"\r\n")
@@ -62,7 +62,7 @@ def test_no_change_to_http2(service: Service) -> None:
 
 
 def test_slow_requests_in_a_row_are_all_answered(service: Service) -> None:
-    """One that waits longer for its turn has it too, when its client has nothing more to say."""
+    """A request that waits for its turn is answered, even if its client has stopped sending."""
     with service.connect() as connection:
         connection.sendall(b"GET /slow?seconds=2.5 HTTP/1.1\r\nhost: a\r\n\r\n")
         connection.sendall(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -77,18 +77,18 @@ def test_slow_requests_in_a_row_are_all_answered(service: Service) -> None:
     [(0, socket.socket.close), (0, reset), (8_000_000, socket.socket.close)],
     ids=["close", "reset", "overrun"],
 )
-def test_a_client_that_leaves_a_request_behind(
+def test_a_disconnect_with_a_request_waiting(
     size: int, leave: Callable[[socket.socket], None], tmp_path: Path
 ) -> None:
-    """While one waits for its turn, that in progress still hears that its client is gone."""
+    """While another request waits, the request in progress still gets the disconnect."""
     with serve(tmp_path) as service:
         connection = service.connect()
         connection.sendall(b"GET /stream/silent HTTP/1.1\r\nhost: a\r\n\r\n")
         assert connection.recv(100)
         connection.settimeout(0.5)
-        with suppress(TimeoutError):  # nobody reads so much
+        with suppress(TimeoutError):  # the service does not read this much
             connection.sendall(b"POST /upload HTTP/1.1\r\nhost: a\r\n" + b"x" * size)
-        service.get("/hello")  # when this is answered, what was sent has been read
+        service.get("/hello")  # after this response, the bytes above have been read
         leave(connection)
         line = service.wait_for("log request", path_with_query="/stream/silent")
         assert (line["level"], line["disconnected"]) == ("INFO", True)
@@ -119,8 +119,8 @@ runpy.run_module("my_service", run_name="__main__")
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_connection_that_fails(failure: str, tmp_path: Path) -> None:
-    """All its requests hear that they have no client; one line says why, and the stop is no other."""
+def test_a_failing_connection(failure: str, tmp_path: Path) -> None:
+    """All its requests are disconnected, one line says why, and the service stops normally."""
     with serve(tmp_path, "-c", FIRST + FAILURES[failure] + SERVE) as service:
         client = Http2Client(service)
         with client.socket as connection:
@@ -128,7 +128,7 @@ def test_a_connection_that_fails(failure: str, tmp_path: Path) -> None:
             for stream in silent:
                 client.answer(stream)
             client.ask(b"/upload", b"POST", body=b"x")
-            with suppress(ConnectionError):  # where not all was read, it is reset
+            with suppress(ConnectionError):  # the connection is reset if it has unread data
                 read_all(connection)
         service.wait_for("log request", 3, path_with_query="/stream/silent", disconnected=True)
         [line] = [line for line in service.lines if line["level"] == "ERROR"]
@@ -137,8 +137,8 @@ def test_a_connection_that_fails(failure: str, tmp_path: Path) -> None:
         assert service.stop() == 0
 
 
-def test_what_comes_behind_a_goodbye_is_not_read(client: Http2Client, service: Service) -> None:
-    """The connection is over, however much it is."""
+def test_data_after_goaway_is_not_read(client: Http2Client, service: Service) -> None:
+    """GOAWAY ends the connection, however much data follows."""
     client.protocol.close_connection()
     client.socket.sendall(client.protocol.data_to_send() + bytes(8 * 1024 - 50))
     client.socket.sendall(bytes(60_000))
@@ -149,7 +149,7 @@ def test_what_comes_behind_a_goodbye_is_not_read(client: Http2Client, service: S
 
 @pytest.mark.parametrize("path", ["/stream/deaf", "/stream/endless"])
 def test_nothing_is_written_to_a_lost_connection(path: str, tmp_path: Path) -> None:
-    """asyncio would warn of each attempt."""
+    """A lost connection gets no more writes; asyncio would warn of each."""
     with serve(tmp_path) as service:
         connection = service.connect()
         connection.sendall(b"GET %s HTTP/1.1\r\nhost: a\r\n\r\n" % path.encode())
@@ -160,8 +160,8 @@ def test_nothing_is_written_to_a_lost_connection(path: str, tmp_path: Path) -> N
         assert service.stop() == 0
 
 
-def test_a_body_that_nobody_reads(service: Service) -> None:
-    """An endpoint may answer without it; the request ends, and so does the connection."""
+def test_an_unread_body(service: Service) -> None:
+    """An endpoint can respond without reading the body; the request and the connection end."""
     with service.connect() as connection:
         connection.sendall(b"GET /slow?seconds=0.5 HTTP/1.1\r\nhost: a\r\nx-request-id: unread\r\n")
         connection.sendall(b"transfer-encoding: chunked\r\n\r\n")
@@ -172,8 +172,8 @@ def test_a_body_that_nobody_reads(service: Service) -> None:
     assert service.wait_for("log request", request_id="unread")["status_code"] == 200
 
 
-def test_messages_that_nobody_reads(service: Service) -> None:
-    """The same for a WebSocket whose endpoint ends without having heard its client."""
+def test_unread_messages(service: Service) -> None:
+    """A WebSocket endpoint can return without reading its messages."""
     with service.connect() as connection:
         connection.sendall(
             b"GET /nap HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
@@ -192,12 +192,12 @@ def client(service: Service) -> Iterator[Http2Client]:
     client.socket.close()
 
 
-def test_an_answer_before_the_body_has_come(client: Http2Client, service: Service) -> None:
-    """It costs nobody else on the connection his answer."""
+def test_a_response_before_the_body(client: Http2Client, service: Service) -> None:
+    """A response before the end of the body does not affect other requests on the connection."""
     other = client.ask(b"/slow?seconds=0.5")
     stream = client.ask(b"/nowhere", b"POST", body=b"x" * 60_000)
     assert isinstance(client.answer(stream), ResponseReceived)
-    # When this is answered, the service has forgotten the other stream.
+    # After this response, the service has forgotten the other stream.
     assert isinstance(client.answer(client.ask(b"/hello")), ResponseReceived)
     client.protocol.send_data(stream, b"x" * 5_000)
     client.socket.sendall(client.protocol.data_to_send())
@@ -206,8 +206,8 @@ def test_an_answer_before_the_body_has_come(client: Http2Client, service: Servic
     assert not [line for line in service.lines if line["level"] == "ERROR"]
 
 
-def test_bytes_that_are_no_text(client: Http2Client, service: Service) -> None:
-    """In a query they are the application's; in a path they are no request, and break no other."""
+def test_bytes_that_are_not_text(client: Http2Client, service: Service) -> None:
+    """In a query they reach the application; in a path they are refused, without side effects."""
     assert isinstance(client.answer(client.ask(b"/hello?a=\xff&token=\xfe")), ResponseReceived)
     service.wait_for("log request", path_with_query=r"/hello?a=\xff&token=***")
     assert isinstance(client.answer(client.ask(b"/\xff")), StreamReset)
@@ -224,8 +224,8 @@ def test_bytes_that_are_no_text(client: Http2Client, service: Service) -> None:
     ],
     ids=["connect", "protocol", "method"],
 )
-def test_a_request_that_cannot_be_read(head: Head, client: Http2Client, service: Service) -> None:
-    """It is refused, and breaks no other."""
+def test_an_invalid_request(head: Head, client: Http2Client, service: Service) -> None:
+    """An invalid request is refused and breaks no other."""
     slow = client.ask(b"/slow?seconds=0.3")
     refused = client.answer(client.begin(head, end_stream=True))
     assert isinstance(refused, StreamReset)
@@ -234,8 +234,8 @@ def test_a_request_that_cannot_be_read(head: Head, client: Http2Client, service:
     assert not [line for line in service.lines if line["level"] == "ERROR"]
 
 
-def test_requests_that_are_taken_back(tmp_path: Path) -> None:
-    """However many: each has its line, none is an error of the service, and none breaks another."""
+def test_cancelled_requests(tmp_path: Path) -> None:
+    """Each of many cancelled requests has one INFO line, and none breaks another."""
     taken_back = 2_000
     with serve(tmp_path) as service:
         client = Http2Client(service)
@@ -254,16 +254,16 @@ def test_requests_that_are_taken_back(tmp_path: Path) -> None:
         assert not [line for line in service.lines if line["level"] != "INFO"]
 
 
-def test_priorities_are_not_kept(client: Http2Client) -> None:
-    """They may be named for streams that are not there, without end."""
+def test_priorities_are_not_stored(client: Http2Client) -> None:
+    """Any number of priorities for streams that do not exist is ignored."""
     priorities = [PriorityFrame(number, depends_on=1).serialize() for number in range(3, 4_000, 2)]
     client.socket.sendall(client.protocol.data_to_send() + b"".join(priorities))
     assert isinstance(client.answer(client.ask(b"/hello")), ResponseReceived)
 
 
-def test_what_was_sent_before_a_stream_broke_arrives(client: Http2Client, service: Service) -> None:
+def test_data_sent_before_a_stream_breaks_arrives(client: Http2Client, service: Service) -> None:
     """The reset waits for a client that reads slowly."""
-    # More than a client's first window, but not so much that the endpoint has to wait for it.
+    # More than a client's first window, but not enough to block the endpoint.
     stream = client.ask(b"/stream/broken?chunks=1&size=70000")
     service.wait_for("unhandled exception")
     assert isinstance(client.answer(stream, StreamReset), StreamReset)
@@ -271,7 +271,7 @@ def test_what_was_sent_before_a_stream_broke_arrives(client: Http2Client, servic
 
 
 def frames(data: bytes) -> list[Frame]:
-    """Return the whole frames in what a service sent."""
+    """Return the complete frames in the bytes from a service."""
     found = []
     while len(data) >= 9:
         frame, length = Frame.parse_frame_header(memoryview(data[:9]))
@@ -289,7 +289,7 @@ def ended(told: list[Frame]) -> set[int]:
 
 
 def test_a_stop_ends_a_connection_in_steps(tmp_path: Path) -> None:
-    """The client is asked for no more requests; what comes too late is refused; the rest is done."""
+    """GOAWAY is sent, late requests are refused, and the others are completed."""
     received, refused = b"", {}
     with serve(tmp_path) as service:
         client = Http2Client(service)
@@ -311,8 +311,8 @@ def test_a_stop_ends_a_connection_in_steps(tmp_path: Path) -> None:
     assert ended(told) == asked - {*refused}
 
 
-def test_a_connection_that_begins_during_a_stop_is_asked_to_end(tmp_path: Path) -> None:
-    """It is answered, and its client asked for no more requests."""
+def test_a_connection_opened_during_a_stop_gets_goaway(tmp_path: Path) -> None:
+    """A request on a connection opened during a stop is answered, and GOAWAY is sent."""
     with serve(tmp_path, SHUTDOWN_DELAY="1") as service, service.client() as other:
         client = Http2Client(service)
         service.signal()
@@ -327,8 +327,8 @@ def test_a_connection_that_begins_during_a_stop_is_asked_to_end(tmp_path: Path) 
     assert stream in ended(told)
 
 
-def test_a_client_that_says_goodbye_and_reads_slowly(tmp_path: Path) -> None:
-    """It is not in the way of a stop."""
+def test_a_client_that_sends_goaway_and_reads_slowly(tmp_path: Path) -> None:
+    """The client does not block a stop."""
     with serve(tmp_path) as service:
         client = Http2Client(service)
         client.ask(b"/large?size=30000000")
@@ -344,7 +344,7 @@ def test_a_client_that_says_goodbye_and_reads_slowly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("goodbye", [False, True])
 def test_a_refused_request_breaks_no_other(goodbye: bool, tmp_path: Path) -> None:
-    """Not even where its client has taken it back."""
+    """A refused request breaks no other, even if its client has cancelled it."""
     with serve(tmp_path) as service:
         client = Http2Client(service)
         slow = client.ask(b"/slow?seconds=1")
@@ -356,7 +356,7 @@ def test_a_refused_request_breaks_no_other(goodbye: bool, tmp_path: Path) -> Non
             client.protocol.reset_stream(3)
         service.signal()
         service.wait_for("stopping")
-        time.sleep(0.3)  # until no request is taken any more
+        time.sleep(0.3)  # until new requests are refused
         with client.socket as connection:
             connection.sendall(client.protocol.data_to_send())
             received = read_all(connection)
@@ -364,8 +364,8 @@ def test_a_refused_request_breaks_no_other(goodbye: bool, tmp_path: Path) -> Non
     assert goodbye or slow in ended(frames(received))
 
 
-def test_a_websocket_that_its_client_resets(tmp_path: Path) -> None:
-    """Its connection is idle again, and not in the way of a stop."""
+def test_a_websocket_reset_by_its_client(tmp_path: Path) -> None:
+    """The connection of a reset WebSocket is idle and does not block a stop."""
     with serve(tmp_path, SHUTDOWN_TIMEOUT="5") as service:
         client = Http2Client(service)
         client.begin(websocket(b"/echo"))

@@ -1,4 +1,4 @@
-"""hypercorn_inbox.py and the two hypercorn_…_streams.py: streams of HTTP/2 at their own pace, and how WebSockets end."""
+"""hypercorn_inbox.py, hypercorn_*_streams.py: flow control of HTTP/2, and how WebSockets end."""
 
 import asyncio
 import socket
@@ -31,7 +31,7 @@ def client(service: Service) -> Iterator[Http2Client]:
 
 
 def send(client: Http2Client, stream: int, *pieces: bytes, end: bool = False) -> None:
-    """Send the pieces of a body."""
+    """Send the parts of a body."""
     for piece in pieces:
         client.protocol.send_data(stream, piece)
     if end:
@@ -39,8 +39,8 @@ def send(client: Http2Client, stream: int, *pieces: bytes, end: bool = False) ->
     client.flush()
 
 
-def test_a_body_that_nobody_reads_stops_no_other_request(client: Http2Client) -> None:
-    """It waits with its stream; the connection goes on."""
+def test_an_unread_body_blocks_no_other_request(client: Http2Client) -> None:
+    """An unread body waits in its stream, and the connection continues."""
     slow = client.begin(head(b"/slow?seconds=1"))
     send(client, slow, *[b"x"] * 50, end=True)
     assert isinstance(client.answer(client.ask(b"/hello")), ResponseReceived)
@@ -48,8 +48,8 @@ def test_a_body_that_nobody_reads_stops_no_other_request(client: Http2Client) ->
     assert isinstance(client.answer(slow), ResponseReceived)
 
 
-def test_a_body_that_nobody_reads_does_not_stop_its_response(client: Http2Client) -> None:
-    """The client says behind the body how much of the response it can take."""
+def test_an_unread_body_does_not_block_its_response(client: Http2Client) -> None:
+    """A window update that follows an unread body is read, so that the response completes."""
     stream = client.begin(head(b"/large?size=200000"))
     send(client, stream, *[b"x"] * 50, end=True)
     client.answer(stream, StreamEnded)
@@ -57,7 +57,7 @@ def test_a_body_that_nobody_reads_does_not_stop_its_response(client: Http2Client
 
 
 def test_a_body_is_read_to_its_end(client: Http2Client) -> None:
-    """In order, whatever its pieces are, and as far as the window is opened again."""
+    """A body arrives in order and complete, in parts of any size, while its window is updated."""
     stream = client.begin(head(b"/upload", b"POST"))
     size = 0
     for number in range(300):
@@ -70,10 +70,10 @@ def test_a_body_is_read_to_its_end(client: Http2Client) -> None:
     assert client.received == str(size).encode()
 
 
-def test_what_nobody_has_read_is_forgotten(client: Http2Client) -> None:
-    """The window of the connection is open for others, however much there was."""
-    client.answer(client.ask(b"/hello"))  # by now the client knows how much it may send
-    # Together more than all streams may have unread at a time.
+def test_unread_data_is_discarded(client: Http2Client) -> None:
+    """Unread data is returned to the window of the connection, however much there is."""
+    client.answer(client.ask(b"/hello"))  # after this response, the client knows the window
+    # Together this is more than all streams may leave unread at a time.
     for _ in range(3):
         streams = [client.begin(head(b"/slow?seconds=0.2")) for _ in range(40)]
         for stream in streams:
@@ -83,10 +83,8 @@ def test_what_nobody_has_read_is_forgotten(client: Http2Client) -> None:
     assert client.protocol.outbound_flow_control_window > 1_000_000
 
 
-def test_a_websocket_that_nobody_reads_stops_no_other_request(
-    client: Http2Client, service: Service
-) -> None:
-    """The same for messages."""
+def test_an_unread_websocket_blocks_no_other_request(client: Http2Client, service: Service) -> None:
+    """Unread messages wait in their stream, and the connection continues."""
     stream = client.begin(websocket(b"/nap?unread"))
     client.answer(stream)
     send(client, stream, b"\x81\x81\x00\x00\x00\x00x" * 50)
@@ -96,7 +94,7 @@ def test_a_websocket_that_nobody_reads_stops_no_other_request(
 
 
 def test_the_end_of_a_stream_ends_its_websocket(client: Http2Client, service: Service) -> None:
-    """When all that came before is read; the client need not say goodbye."""
+    """The WebSocket ends after all messages are read, without a close frame from the client."""
     stream = client.begin(websocket(b"/echo?end"))
     client.answer(stream)
     send(client, stream, b"\x81\x81\x00\x00\x00\x00x" * 3, end=True)
@@ -106,8 +104,8 @@ def test_the_end_of_a_stream_ends_its_websocket(client: Http2Client, service: Se
     assert service.wait_for("log websocket", path_with_query="/echo?end")["close_code"] == 1006
 
 
-def test_a_websocket_that_does_not_wait_for_its_handshake(client: Http2Client) -> None:
-    """It is refused, once: a second head would break the compression of all others."""
+def test_a_message_before_the_handshake(client: Http2Client) -> None:
+    """It is refused once: a second head would break the header compression of all streams."""
     for stream in (1, 5, 9):
         client.protocol.send_headers(stream, websocket(b"/nap"))
         send(client, stream, b"\x81\x81\x00\x00\x00\x00x")
@@ -122,7 +120,7 @@ HANDSHAKE = (
 
 
 def opened(service: Service, path: bytes, headers: bytes = b"") -> socket.socket:
-    """Return a connection whose handshake is done."""
+    """Return a connection after its handshake."""
     connection = service.connect()
     connection.sendall(HANDSHAKE % (path, headers))
     assert connection.recv(1_000).startswith(b"HTTP/1.1 101")
@@ -138,15 +136,15 @@ def opened(service: Service, path: bytes, headers: bytes = b"") -> socket.socket
     ],
     ids=["version", "no text", "too early"],
 )
-def test_a_refused_handshake_is_the_end(raw: bytes, service: Service) -> None:
-    """The service closes the connection; the client need not."""
+def test_a_refused_handshake_closes_the_connection(raw: bytes, service: Service) -> None:
+    """The service closes the connection without waiting for the client."""
     with service.connect() as connection:
         connection.sendall(raw)
         assert read_all(connection).startswith(b"HTTP/1.1 400")
 
 
-def test_data_behind_a_refusal_is_ignored(service: Service) -> None:
-    """The answer is the application's, and the only one."""
+def test_data_after_a_refusal_is_ignored(service: Service) -> None:
+    """The application's response is the only one."""
     with service.connect() as connection:
         connection.sendall(HANDSHAKE % (b"/denied/slowly", b""))
         answer = connection.recv(1_000)
@@ -165,13 +163,13 @@ def test_data_behind_a_refusal_is_ignored(service: Service) -> None:
         b"sec-websocket-protocol: \xff\r\n",
     ],
 )
-def test_a_wish_that_cannot_be_read_is_none(header: bytes, service: Service) -> None:
-    """The handshake succeeds without it."""
+def test_an_invalid_offer_is_ignored(header: bytes, service: Service) -> None:
+    """The handshake succeeds without the invalid extension or subprotocol."""
     opened(service, b"/echo", header).close()
 
 
-def test_a_message_that_is_too_big(service: Service) -> None:
-    """It ends the connection, and does not grow any further."""
+def test_a_message_that_is_too_large(service: Service) -> None:
+    """A message over the limit ends the connection and is not buffered further."""
     size = 17 * 1024 * 1024
     with opened(service, b"/echo?big") as connection:
         connection.sendall(b"\x82\xff" + struct.pack(">Q", size) + bytes(4) + bytes(size))
@@ -180,20 +178,20 @@ def test_a_message_that_is_too_big(service: Service) -> None:
 
 
 @pytest.mark.parametrize("path", [b"/echo", b"/ticker"])
-def test_a_flood_whose_client_vanishes(path: bytes, service: Service) -> None:
-    """No pong is written to nobody: asyncio would warn of each."""
+def test_a_flood_whose_client_disconnects(path: bytes, service: Service) -> None:
+    """No pong is written to a lost connection: asyncio would warn of each."""
     connection = opened(service, path + b"?flood")
     connection.settimeout(0.5)
     pings = b"\x89\x80\x00\x00\x00\x00" * 100_000
-    with suppress(TimeoutError):  # it reads no pongs
+    with suppress(TimeoutError):  # the client reads no pongs
         connection.sendall(pings)
     reset(connection)
     service.wait_for("log websocket", path_with_query=f"{path.decode()}?flood")
     assert {line["level"] for line in service.lines} == {"INFO"}
 
 
-async def test_there_is_room_for_the_end_and_for_what_is_on_its_way() -> None:
-    """A message that waits for room gets it, and the end beside it."""
+async def test_discard_unread_leaves_space_for_a_message_and_the_end() -> None:
+    """A message that waits for space gets it, and so does the end of the stream."""
     queue: asyncio.Queue[int] = asyncio.Queue(10)
     for number in range(9):
         queue.put_nowait(number)

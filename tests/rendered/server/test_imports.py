@@ -1,4 +1,4 @@
-"""What production imports, and what it does not."""
+"""Modules that the service imports in production and in development."""
 
 import os
 import subprocess
@@ -25,10 +25,10 @@ def modules(**variables: str) -> set[str]:
 
 @pytest.mark.parametrize("tool", ["pygments", "pytest", "coverage", "httpx", "watchfiles"])
 def test_production_imports_no_tool(tool: str) -> None:
-    """What only development needs costs production neither time nor memory."""
+    """Production does not import development tools, which take time and memory."""
     assert tool not in modules(ENV="production", COVERAGE_PROCESS_CONFIG="")
 
 
 def test_a_style_is_checked_in_development_only() -> None:
-    """Pygments is imported to check its style, where it will be used."""
+    """Pygments is imported to check its style only in development, which uses it."""
     assert "pygments" in modules(ENV="development", PYGMENTS_STYLE="monokai")

@@ -1,4 +1,4 @@
-"""How the port is given up: listener.py and shutdown.py lose no request of a client that may send one."""
+"""listener.py and shutdown.py: closing the port loses no request."""
 
 import asyncio
 import errno
@@ -20,7 +20,7 @@ from tests.conftest import Log
 
 
 class Proxy(threading.Thread):
-    """Sends POSTs, as a proxy does: on one connection while that is open, then on a new one."""
+    """A proxy that sends POSTs on one connection while it is open, then on a new one."""
 
     def __init__(self, service: Service, pause: float) -> None:
         super().__init__(daemon=True)
@@ -49,7 +49,7 @@ class Proxy(threading.Thread):
 
 @pytest.mark.parametrize(("pause", "delay"), [(0, "1"), (0.3, "1")])
 def test_a_stop_loses_no_request(pause: float, delay: str, tmp_path: Path) -> None:
-    """Until it cannot connect any more, a client has an answer to everything that it has sent."""
+    """Until the port refuses connections, a client gets a response to everything it sends."""
     with serve(tmp_path, SHUTDOWN_DELAY=delay) as service:
         proxies = [Proxy(service, pause) for _ in range(8)]
         while not all(len(proxy.answers) > 2 for proxy in proxies):
@@ -60,8 +60,8 @@ def test_a_stop_loses_no_request(pause: float, delay: str, tmp_path: Path) -> No
             assert set(proxy.answers) == {200}
 
 
-async def test_who_waits_at_the_port_is_let_in() -> None:
-    """The system takes connections before the process does; closing would reset them."""
+async def test_pending_connections_are_accepted() -> None:
+    """Connections in the system's queue are accepted first; closing the port would reset them."""
     listener = Listener("127.0.0.1", 0)
     port = listener.port
 
@@ -78,8 +78,8 @@ async def test_who_waits_at_the_port_is_let_in() -> None:
             socket.create_connection(address)
 
 
-async def test_what_cannot_be_accepted_is_not_waited_for() -> None:
-    """Without file descriptors left, or under a flood, the port is closed all the same."""
+async def test_close_does_not_wait_for_pending_connections() -> None:
+    """Without free file descriptors, or in a flood, the port is closed anyway."""
     listener = Listener("127.0.0.1", 0)
     with listener.port as port:
         port.listen()
@@ -87,14 +87,14 @@ async def test_what_cannot_be_accepted_is_not_waited_for() -> None:
             await asyncio.wait_for(listener.close(), 5)
 
 
-def test_a_taken_port_is_not_kept() -> None:
-    """The error is the system's, and nothing stays open."""
+def test_a_port_in_use_leaves_nothing_open() -> None:
+    """The system's error is raised, and no socket stays open."""
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="in use"):
         Listener("127.0.0.1", other.getsockname()[1])
 
 
 def has_ipv6() -> bool:
-    """Return whether this machine has addresses of IPv6."""
+    """Return whether this machine has IPv6."""
     try:
         with socket.socket(socket.AF_INET6) as port:
             port.bind(("::1", 0))
@@ -104,8 +104,8 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")
-def test_a_port_for_both_versions(tmp_path: Path) -> None:
-    """The log tells an address of IPv4 as such."""
+def test_a_dual_stack_port(tmp_path: Path) -> None:
+    """A dual-stack port logs an IPv4 address as IPv4."""
     with serve(tmp_path, HOST="::") as service:
         service.get("/hello")
         assert service.wait_for("log request")["remote_ip"] == "127.0.0.1"
@@ -113,13 +113,13 @@ def test_a_port_for_both_versions(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux")
 def test_no_descriptors_left_is_one_line(tmp_path: Path) -> None:
-    """Connections wait, and are accepted when there are descriptors again."""
+    """Connections wait, and are accepted once descriptors are free; one line says so."""
     with serve(tmp_path) as service:
         service.get("/hello")
         resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (40, 40))
         clients = [service.connect() for _ in range(60)]
         service.wait_for("cannot accept connections")
-        # Until asyncio has tried again, twice.
+        # Wait until asyncio has tried again twice.
         time.sleep(2.5)
         for client in clients:
             client.close()
@@ -130,7 +130,7 @@ def test_no_descriptors_left_is_one_line(tmp_path: Path) -> None:
 
 
 def failing(number: int) -> Any:
-    """Return a system call that fails."""
+    """Return a system call that fails with this error number."""
 
     def accept(_: Port) -> None:
         raise OSError(number, "no")
@@ -138,10 +138,8 @@ def failing(number: int) -> Any:
     return accept
 
 
-async def test_a_shortage_that_is_over_is_counted(
-    monkeypatch: pytest.MonkeyPatch, log: Log
-) -> None:
-    """The line comes when there was none for a while."""
+async def test_the_end_of_a_shortage_is_logged(monkeypatch: pytest.MonkeyPatch, log: Log) -> None:
+    """After a period without failures, one line has their number."""
     monkeypatch.setattr(listener_module, "CALM", 0.3)
     monkeypatch.setattr(listener_module, "_RETRY", 0)
     monkeypatch.setattr(Port, "_accept", failing(errno.EMFILE), raising=False)
@@ -165,8 +163,8 @@ async def test_a_shortage_that_is_over_is_counted(
     assert lines[1]["failures"] == 3
 
 
-async def test_too_early_an_attempt_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """asyncio tries a thousand times in a row."""
+async def test_an_early_attempt_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt before the retry time is skipped: asyncio makes a thousand in a row."""
     monkeypatch.setattr(Port, "_accept", failing(errno.EMFILE), raising=False)
     with Port() as port:
         with pytest.raises(PortError):
@@ -175,15 +173,15 @@ async def test_too_early_an_attempt_is_none(monkeypatch: pytest.MonkeyPatch) -> 
             port.accept()
 
 
-async def test_another_failure_is_asyncios(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no matter of descriptors."""
+async def test_other_errors_are_left_to_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that is not about descriptors is raised unchanged."""
     monkeypatch.setattr(Port, "_accept", failing(errno.EPERM), raising=False)
     with Port() as port, pytest.raises(PermissionError):
         port.accept()
 
 
 async def test_a_late_attempt_is_not_logged(log: Log) -> None:
-    """The port may be closed when asyncio would try again."""
+    """asyncio's attempt on a port that is already closed is not logged."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(log_loop_error)
     port = Port()

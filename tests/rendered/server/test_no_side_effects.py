@@ -1,4 +1,4 @@
-"""Who imports a part of the package gets that part: only `begin` begins the log, and nothing more."""
+"""Importing a part of the package has no side effects: only `begin` begins the log."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.conftest import PROJECT
 
 
 def run_python(code: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run code in a process of its own and return what it printed."""
+    """Run code in a subprocess and return what it prints."""
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,
@@ -26,7 +26,7 @@ def run_python(code: str, folder: Path, **variables: str) -> subprocess.Complete
 
 
 def test_a_part_needs_no_settings(tmp_path: Path) -> None:
-    """Variables that the service would refuse do not matter to who masks secrets with its rule."""
+    """A program that only masks secrets ignores variables that the service would refuse."""
     code = "from my_service._internal.log.redaction import is_secret; print(is_secret('password'))"
     done = run_python(code, tmp_path, ENV="banana")
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
@@ -69,7 +69,7 @@ print(json.dumps({"left out": len(found) - len(parts), "imported": parts, "chang
 
 
 def test_imports_change_nothing(tmp_path: Path) -> None:
-    """No module but those that start something touches what belongs to the whole process."""
+    """Only the modules that start something change the state of the process."""
     done = run_python(IMPORT_ALL, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
@@ -78,7 +78,7 @@ def test_imports_change_nothing(tmp_path: Path) -> None:
     assert {"my_service.config", "my_service._internal.log.sink"} <= {*told["imported"]}
 
 
-# Whoever runs the tests may ignore SIGINT, and what they start would.
+# Tests may run with SIGINT ignored, and subprocesses would inherit that.
 SCRIPT = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -98,7 +98,7 @@ finally:
 
 
 def test_a_script_logs_as_the_service_does(tmp_path: Path) -> None:
-    """After `begin` and `config` a line is JSON, with LOG_FIELDS."""
+    """After `begin` and `config`, a script writes JSON lines with LOG_FIELDS."""
     code = f"{SCRIPT}\nlogger.info('imported', rows=3)"
     with serve(tmp_path, "-c", code, LOG_FIELDS='{"service": "shop"}') as service:
         assert service.wait() == 0
@@ -107,7 +107,7 @@ def test_a_script_logs_as_the_service_does(tmp_path: Path) -> None:
 
 
 def test_a_script_is_ended_by_sigterm(tmp_path: Path) -> None:
-    """By the signal itself: an exit code of 0 would say that all was done."""
+    """SIGTERM ends a script by the signal: an exit code of 0 would report success."""
     with serve(tmp_path, "-c", WAITING) as service:
         service.wait_for("waiting")
         service.signal(signal.SIGTERM)
@@ -116,7 +116,7 @@ def test_a_script_is_ended_by_sigterm(tmp_path: Path) -> None:
 
 
 def test_a_script_that_is_interrupted_cleans_up(tmp_path: Path) -> None:
-    """SIGINT is KeyboardInterrupt: `finally` and `atexit` are run."""
+    """SIGINT raises KeyboardInterrupt, so that `finally` and `atexit` run."""
     with serve(tmp_path, "-c", WAITING) as service:
         service.wait_for("waiting")
         service.signal(signal.SIGINT)
@@ -125,7 +125,7 @@ def test_a_script_that_is_interrupted_cleans_up(tmp_path: Path) -> None:
 
 
 def test_a_child_shows_no_values(tmp_path: Path) -> None:
-    """A child process that does not begin the log writes plain text, without values of variables."""
+    """A child process that does not begin the log writes plain text without variable values."""
     child = """
 from loguru import logger
 def work(db_password):
@@ -146,7 +146,7 @@ subprocess.run([sys.executable, "-c", {child!r}])
 
 
 def test_what_main_imports_is_logged(tmp_path: Path) -> None:
-    """Under any server: the log begins before `main` imports anything else."""
+    """Under any server, the log begins before `main` imports anything else."""
     shutil.copytree(PROJECT / "my_service", tmp_path / "my_service")
     main = tmp_path / "my_service/main.py"
     text = main.read_text("utf-8")

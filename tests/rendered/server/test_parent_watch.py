@@ -1,4 +1,4 @@
-"""parent_watch.py: what `make dev` starts ends with it."""
+"""parent_watch.py: the service that `make dev` starts ends with it."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 from checks.served import PLAIN, serve
 from my_service._internal.server.parent_watch import stop_with_parent
 
-# Starts the service as watchfiles does, and waits to be killed.
+# Start the service as watchfiles does, and wait to be killed.
 RELOADER = f"""
 import os, subprocess, sys
 os.environ["WATCHFILES_CHANGES"] = "[]"
@@ -21,7 +21,7 @@ service.wait()
 
 
 def test_it_waits_for_its_parent_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long as the parent is the same nothing happens; then it is SIGTERM, once."""
+    """One SIGTERM is sent when the parent changes, and nothing before."""
     parents = [7, 7, 7, 1]
     ended = threading.Event()
     sent: list[tuple[int, int]] = []
@@ -40,7 +40,7 @@ def test_it_waits_for_its_parent_only(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="there a parent is not replaced")
 @pytest.mark.parametrize("name", ["SIGHUP", "SIGKILL"])
 def test_a_reloader_that_dies_leaves_no_service(name: str, tmp_path: Path) -> None:
-    """The service stops in order and gives its port back, whatever ended the reloader."""
+    """The service stops normally and releases its port, however the reloader ends."""
     with serve(tmp_path, "-c", RELOADER) as service:
         service.wait_for("started")
         service.signal(getattr(signal, name))

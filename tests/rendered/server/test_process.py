@@ -1,4 +1,4 @@
-"""`python -m my_service` from its first line to its last: how it starts, how it ends, with which code."""
+"""`python -m my_service` from its first line to its last: start, stop and exit codes."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ from my_service._internal.server import hypercorn_server
 from tests.conftest import Log
 
 PACKAGE = Path(my_service.__file__).parent
-# A line of JSON from a module that is being imported before there is a log.
+# A JSON line from a module that is imported before the log begins.
 EARLY_LINE = r"""
 import os, time
 os.write(2, b'{"timestamp": "2026-01-01T00:00:00+00:00", "level": "INFO",'
@@ -35,14 +35,14 @@ time.sleep(60)
 
 
 def program(code: str) -> tuple[str, str]:
-    """Return the arguments by which Python serves after it has run this code."""
+    """Return the arguments for Python to run this code and then serve."""
     serving = "import runpy; runpy.run_module('my_service', run_name='__main__')"
     return "-c", f"import my_service._internal.early\n{code}\n{serving}"
 
 
 @contextmanager
 def serve_changed(folder: Path, module: str, code: str) -> Iterator[Service]:
-    """Serve a copy of the package with this code at the end of a module, or at its beginning."""
+    """Serve a copy of the package with this code at the end or the beginning of a module."""
     shutil.copytree(PACKAGE, folder / "my_service", ignore=shutil.ignore_patterns("__pycache__"))
     path = folder / "my_service" / module
     source = path.read_text("utf-8")
@@ -58,7 +58,7 @@ HANDSHAKE = (
 
 
 class Request:
-    """A GET in a thread, so that it can be in progress while the test goes on."""
+    """A GET in a thread, in progress while the test continues."""
 
     def __init__(self, service: Service, path: str) -> None:
         self.response: httpx.Response | None = None
@@ -70,14 +70,14 @@ class Request:
             self.response = service.get(path)
 
     def wait(self) -> httpx.Response | None:
-        """Return the response, None where there was none."""
+        """Return the response, or None if the request failed."""
         self._thread.join(SECONDS)
         return self.response
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_a_signal_ends_it_well(name: str, tmp_path: Path) -> None:
-    """Exit code 0; the log begins with `started` and ends with `shutdown`."""
+def test_a_signal_stops_the_service(name: str, tmp_path: Path) -> None:
+    """The exit code is 0, and the log begins with `started` and ends with `shutdown`."""
     with serve(tmp_path, *PLAIN) as service:
         assert service.get("/hello").status_code == 200
         service.signal(getattr(signal, name))
@@ -89,7 +89,7 @@ def test_a_signal_ends_it_well(name: str, tmp_path: Path) -> None:
 
 
 def test_requests_in_flight_finish(tmp_path: Path) -> None:
-    """They have their response and their line before `shutdown`."""
+    """Requests in flight have their response and their line before `shutdown`."""
     with serve(tmp_path) as service:
         request = Request(service, "/slow?seconds=0.5")
         service.wait_for("slow begins")
@@ -100,8 +100,8 @@ def test_requests_in_flight_finish(tmp_path: Path) -> None:
         assert service.messages()[-3:] == ["stopping", "log request", "shutdown"]
 
 
-def test_a_delay_lets_proxies_notice(tmp_path: Path) -> None:
-    """The port still answers, and says that it is not ready."""
+def test_the_port_answers_during_the_delay(tmp_path: Path) -> None:
+    """During the delay the service is live but not ready."""
     with serve(tmp_path, *PLAIN, SHUTDOWN_DELAY="1") as service:
         assert service.get("/health/ready").status_code == 200
         begin = time.monotonic()
@@ -116,12 +116,12 @@ def test_a_delay_lets_proxies_notice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "path", ["/slow?seconds=60", "/stubborn", "/blocked", "/large?size=50000000"]
 )
-def test_the_limit_ends_what_does_not_end(path: str, tmp_path: Path) -> None:
-    """Exit code 1, soon; every request has its line, and `shutdown` is the last one."""
+def test_the_limit_ends_requests(path: str, tmp_path: Path) -> None:
+    """The exit code is 1, every request has its line, and `shutdown` is the last line."""
     with serve(tmp_path, SHUTDOWN_TIMEOUT="0.3") as service, service.connect() as connection:
         connection.sendall(b"GET %s HTTP/1.1\r\nhost: a\r\n\r\n" % path.encode())
         if path.startswith("/large"):
-            assert connection.recv(100)  # and no more: the client does not read
+            assert connection.recv(100)  # the client reads no more than this
         else:
             service.wait_for(f"{path[1:].partition('?')[0]} begins")
         begin = time.monotonic()
@@ -133,8 +133,8 @@ def test_the_limit_ends_what_does_not_end(path: str, tmp_path: Path) -> None:
         assert service.messages()[-1] == "shutdown"
 
 
-def test_the_limit_answers_whom_it_can(tmp_path: Path) -> None:
-    """Who still waits gets a 500 with the id."""
+def test_the_limit_answers_waiting_clients(tmp_path: Path) -> None:
+    """A client that still waits gets a 500 with the id."""
     with serve(tmp_path, SHUTDOWN_TIMEOUT="0.3") as service:
         request = Request(service, "/slow?seconds=60")
         service.wait_for("slow begins")
@@ -146,8 +146,8 @@ def test_the_limit_answers_whom_it_can(tmp_path: Path) -> None:
         assert response.headers["x-request-id"] == line["request_id"]
 
 
-def test_the_limit_ends_an_upload_that_does_not_come(tmp_path: Path) -> None:
-    """The rest of a body may be awaited no longer than anything else."""
+def test_the_limit_ends_a_stalled_upload(tmp_path: Path) -> None:
+    """The limit also ends the wait for the rest of a body."""
     with serve(tmp_path, SHUTDOWN_TIMEOUT="0.3") as service, service.connect() as connection:
         connection.sendall(b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n1234")
         service.wait_for("upload begins")
@@ -159,20 +159,20 @@ def test_the_limit_ends_an_upload_that_does_not_come(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "sent", [b"", b"GET /hello HTTP/1.1\r\nhos", b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n"]
 )
-def test_an_idle_connection_does_not_delay_the_end(sent: bytes, tmp_path: Path) -> None:
+def test_an_idle_connection_does_not_delay_the_stop(sent: bytes, tmp_path: Path) -> None:
     """A connection without a request in progress is closed at once."""
     with serve(tmp_path) as service, service.connect() as connection:
         connection.sendall(sent)
         if sent.endswith(b"\r\n\r\n"):
             assert connection.recv(1000)
-        service.get("/hello")  # by now the bytes have arrived
+        service.get("/hello")  # after this response, the bytes above have arrived
         begin = time.monotonic()
         assert service.stop() == 0
         assert time.monotonic() - begin < 5
 
 
 def test_a_handshake_in_progress_delays_nothing(tmp_path: Path) -> None:
-    """It is too late to accept a connection: none would end by itself."""
+    """A handshake in progress is refused, because its connection would not end by itself."""
     with serve(tmp_path) as service, service.connect() as connection:
         connection.sendall(HANDSHAKE % b"/late")
         service.wait_for("late begins")
@@ -182,8 +182,8 @@ def test_a_handshake_in_progress_delays_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/echo", "/ticker"])
-def test_websockets_are_told(path: str, tmp_path: Path) -> None:
-    """None would end by itself: clients and endpoints hear 1001, and the process ends well."""
+def test_websockets_are_closed(path: str, tmp_path: Path) -> None:
+    """Clients and endpoints receive 1001, and the exit code is 0."""
     with serve(tmp_path) as service, connect(f"ws://127.0.0.1:{service.port}{path}") as websocket:
         begin = time.monotonic()
         service.signal()
@@ -199,7 +199,7 @@ def test_websockets_are_told(path: str, tmp_path: Path) -> None:
 
 
 def test_a_websocket_that_does_not_answer_delays_nothing(tmp_path: Path) -> None:
-    """The client need not say goodbye."""
+    """The service does not wait for a close frame of the client."""
     with serve(tmp_path) as service, service.connect() as connection:
         connection.sendall(HANDSHAKE % b"/echo")
         service.wait_for("accepted")
@@ -208,20 +208,20 @@ def test_a_websocket_that_does_not_answer_delays_nothing(tmp_path: Path) -> None
         assert time.monotonic() - begin < 5
 
 
-def test_a_websocket_whose_client_has_left_is_not_told(tmp_path: Path) -> None:
-    """Nobody is there to be told 1001: the limit ends it."""
+def test_a_websocket_whose_client_has_disconnected(tmp_path: Path) -> None:
+    """A WebSocket without a client cannot be closed with 1001, so the limit ends it."""
     with serve(tmp_path, SHUTDOWN_TIMEOUT="0.3") as service:
         with service.connect() as connection:
             connection.sendall(HANDSHAKE % b"/deaf")
             service.wait_for("accepted")
-        service.get("/hello")  # when this is answered, the service knows
+        service.get("/hello")  # after this response, the service knows
         assert service.stop() == 1
         [line] = service.all("log websocket")
         assert line["close_code"] == 1011
 
 
-def test_a_websocket_that_does_not_end_is_cut_off(tmp_path: Path) -> None:
-    """As any request at the limit."""
+def test_the_limit_ends_a_websocket(tmp_path: Path) -> None:
+    """The limit ends a WebSocket as it ends a request."""
     with serve(tmp_path, SHUTDOWN_TIMEOUT="0.3") as service, service.connect() as connection:
         connection.sendall(HANDSHAKE % b"/deaf")
         service.wait_for("accepted")
@@ -231,14 +231,14 @@ def test_a_websocket_that_does_not_end_is_cut_off(tmp_path: Path) -> None:
         assert service.messages()[-1] == "shutdown"
 
 
-def test_a_second_signal_is_an_order(tmp_path: Path) -> None:
-    """It ends the wait for requests, with exit code 1."""
+def test_a_second_signal_ends_the_wait(tmp_path: Path) -> None:
+    """A second signal ends the wait for requests, with exit code 1."""
     with serve(tmp_path) as service:
         request = Request(service, "/slow?seconds=60")
         service.wait_for("slow begins")
         service.signal()
         service.wait_for("stopping")
-        time.sleep(0.3)  # a second one at once would be the same
+        time.sleep(0.3)  # an immediate second signal would count as the same
         service.signal()
         assert service.wait() == 1
         assert service.wait_for("second signal")["cancelled"] == 1
@@ -247,8 +247,10 @@ def test_a_second_signal_is_an_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("signals", "delay"), [(1, "1"), (2, "20")])
-def test_an_idle_connection_is_not_in_the_way(signals: int, delay: str, tmp_path: Path) -> None:
-    """Its time to leave ends before the limit, and with a second signal."""
+def test_an_idle_connection_is_closed_after_the_delay(
+    signals: int, delay: str, tmp_path: Path
+) -> None:
+    """An idle connection is closed before the limit, and by a second signal."""
     variables = {"SHUTDOWN_DELAY": delay, "SHUTDOWN_TIMEOUT": "1"}
     with serve(tmp_path, **variables) as service, service.client() as client:
         client.get("/hello")
@@ -256,7 +258,7 @@ def test_an_idle_connection_is_not_in_the_way(signals: int, delay: str, tmp_path
         service.signal()
         if signals == 2:
             service.wait_for("stopping")
-            time.sleep(0.3)  # a second one at once would be the same
+            time.sleep(0.3)  # an immediate second signal would count as the same
             service.signal()
         assert service.wait() == (0 if signals == 1 else 1)
         assert time.monotonic() - begin < 5
@@ -265,7 +267,7 @@ def test_an_idle_connection_is_not_in_the_way(signals: int, delay: str, tmp_path
 
 @pytest.mark.parametrize("numbers", [(15, 15), (2, 2), (15, 2)])
 def test_a_signal_to_a_group_can_arrive_twice(numbers: tuple[int, ...], tmp_path: Path) -> None:
-    """Service managers and `timeout` signal a process and its group: that is one demand."""
+    """Service managers and `timeout` signal a process and its group: both count as one."""
     with serve(tmp_path) as service:
         request = Request(service, "/slow?seconds=0.5")
         service.wait_for("slow begins")
@@ -279,7 +281,7 @@ def test_a_signal_to_a_group_can_arrive_twice(numbers: tuple[int, ...], tmp_path
 
 
 def test_a_late_signal_changes_nothing(tmp_path: Path) -> None:
-    """Not even after the last line, while the interpreter ends."""
+    """A signal has no effect after the last line, while the interpreter exits."""
     with serve(tmp_path, SHUTDOWN_TIMEOUT="1") as service:
         service.get("/left-behind")
         service.signal()
@@ -290,8 +292,8 @@ def test_a_late_signal_changes_nothing(tmp_path: Path) -> None:
         assert service.wait() == 0
 
 
-def test_a_thread_that_was_left_behind_does_not_keep_the_process(tmp_path: Path) -> None:
-    """All requests have ended in time, so the exit code is 0; the rest of the limit is its time."""
+def test_a_remaining_thread_does_not_keep_the_process(tmp_path: Path) -> None:
+    """The thread has the rest of the limit; the exit code is 0 because all requests ended."""
     with serve(tmp_path, SHUTDOWN_TIMEOUT="0.3") as service:
         service.get("/left-behind")
         begin = time.monotonic()
@@ -304,7 +306,7 @@ def test_a_thread_that_was_left_behind_does_not_keep_the_process(tmp_path: Path)
     [("/exit/3", 3), ("/exit/0", 0), ("/exit-with-a-text", 1), ("/interrupted", 130)],
 )
 def test_an_endpoint_can_end_the_process(path: str, code: int, tmp_path: Path) -> None:
-    """With its own exit code; others finish, and its request has an honest line."""
+    """The exit code is the endpoint's, its line is correct, and other requests finish."""
     with serve(tmp_path) as service:
         other = Request(service, "/slow?seconds=0.5")
         service.wait_for("slow begins")
@@ -321,7 +323,7 @@ def test_an_endpoint_can_end_the_process(path: str, code: int, tmp_path: Path) -
 
 
 def test_a_task_can_end_the_process(tmp_path: Path) -> None:
-    """A SystemExit outside of the request's own task leaves the event loop; others finish."""
+    """A SystemExit in another task leaves the event loop, and other requests finish."""
     with serve(tmp_path) as service:
         other = Request(service, "/slow?seconds=0.5")
         service.wait_for("slow begins")
@@ -337,7 +339,7 @@ def test_a_task_can_end_the_process(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use(tmp_path: Path) -> None:
-    """One line names it, before anything is started."""
+    """One line names the port, before anything is started."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -350,8 +352,8 @@ def test_a_port_in_use(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "x" * 64])
-def test_a_host_that_is_none_of_ours(host: str, tmp_path: Path) -> None:
-    """One line names it."""
+def test_a_host_that_cannot_be_bound(host: str, tmp_path: Path) -> None:
+    """One line names the host."""
     with serve(tmp_path, *PLAIN, HOST=host) as service:
         assert service.wait() == 1
         [line] = service.lines
@@ -360,7 +362,7 @@ def test_a_host_that_is_none_of_ours(host: str, tmp_path: Path) -> None:
 
 
 def test_bad_variables(tmp_path: Path) -> None:
-    """One line names them all."""
+    """One line names all invalid variables."""
     with serve(tmp_path, *PLAIN, PORT="http", LOG_LEVEL="loud") as service:
         assert service.wait() == 1
         [line] = service.lines
@@ -381,7 +383,7 @@ def test_bad_variables(tmp_path: Path) -> None:
     ],
 )
 def test_an_import_that_fails(module: str, code: str, expected: str, tmp_path: Path) -> None:
-    """One line says why, even where the log itself cannot be imported."""
+    """One line says why, even if the log itself cannot be imported."""
     with serve_changed(tmp_path, module, code) as service:
         assert service.wait() == 1
         [line] = service.lines
@@ -390,7 +392,7 @@ def test_an_import_that_fails(module: str, code: str, expected: str, tmp_path: P
 
 
 def test_an_import_can_end_the_process(tmp_path: Path) -> None:
-    """Silently, with the exit code that it wants."""
+    """A SystemExit during import ends the process silently, with its exit code."""
     with serve_changed(tmp_path, "main.py", "\nraise SystemExit(7)\n") as service:
         assert service.wait() == 7
         assert service.lines == []
@@ -418,7 +420,7 @@ resources.{name} = {name}
     ],
 )
 def test_a_startup_that_fails(body: str, code: int, tmp_path: Path) -> None:
-    """One line says why; nothing is served, and the exit code is not 0."""
+    """One line says why, nothing is served, and the exit code is not 0."""
     with serve(tmp_path, *replaced("startup", body)) as service:
         assert service.wait() == code
         [line] = service.lines
@@ -430,7 +432,7 @@ def test_a_startup_that_fails(body: str, code: int, tmp_path: Path) -> None:
     ("body", "code"), [("raise OSError('database')", 1), ("raise SystemExit(5)", 5)]
 )
 def test_a_shutdown_that_fails(body: str, code: int, tmp_path: Path) -> None:
-    """It is told, `shutdown` is the last line all the same, and the exit code is not 0."""
+    """The failure is logged, `shutdown` is still the last line, and the exit code is not 0."""
     with serve(tmp_path, *replaced("shutdown", body)) as service:
         service.get("/hello")
         assert service.stop() == code
@@ -438,7 +440,7 @@ def test_a_shutdown_that_fails(body: str, code: int, tmp_path: Path) -> None:
 
 
 def test_a_shutdown_that_does_not_end(tmp_path: Path) -> None:
-    """The limit holds for it too."""
+    """The limit applies to `shutdown` too."""
     endless = replaced("shutdown", "await asyncio.sleep(60)")
     with serve(tmp_path, *endless, SHUTDOWN_TIMEOUT="0.3") as service:
         service.get("/hello")
@@ -447,8 +449,8 @@ def test_a_shutdown_that_does_not_end(tmp_path: Path) -> None:
         assert messages == ["shutdown limit passed", "shutdown failed", "shutdown"]
 
 
-def test_a_signal_while_starting(tmp_path: Path) -> None:
-    """What is being started is finished, then stopped; it is never ready."""
+def test_a_signal_during_startup(tmp_path: Path) -> None:
+    """The startup is completed, then stopped, and the service is never ready."""
     slow = replaced("startup", "logger.info('starting'); await asyncio.sleep(0.5)")
     with serve(tmp_path, *slow) as service:
         service.wait_for("starting")
@@ -458,7 +460,7 @@ def test_a_signal_while_starting(tmp_path: Path) -> None:
 
 
 def test_a_startup_that_does_not_end(tmp_path: Path) -> None:
-    """The limit holds for it too."""
+    """The limit applies to `startup` too."""
     endless = replaced("startup", "logger.info('starting'); await asyncio.sleep(60)")
     with serve(tmp_path, *endless, SHUTDOWN_TIMEOUT="0.3") as service:
         service.wait_for("starting")
@@ -469,8 +471,8 @@ def test_a_startup_that_does_not_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["main.py", "_internal/log/redaction.py"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_while_importing(module: str, number: int, tmp_path: Path) -> None:
-    """There is nothing to stop yet: the process ends at once, without a word."""
+def test_a_signal_during_import(module: str, number: int, tmp_path: Path) -> None:
+    """Nothing has to be stopped yet, so the process ends at once without a line."""
     with serve_changed(tmp_path, module, EARLY_LINE) as service:
         service.wait_for("importing")
         service.signal(number)
@@ -487,7 +489,7 @@ asyncio.start_server = refuse
 
 
 def test_a_server_that_fails(tmp_path: Path) -> None:
-    """Its error is told, what was started is stopped, and the exit code is 1."""
+    """The error is logged, what was started is stopped, and the exit code is 1."""
     with serve(tmp_path, *program(REFUSE_TO_LISTEN)) as service:
         assert service.wait() == 1
         assert service.messages() == ["started", "server failed", "shutdown"]
@@ -495,14 +497,14 @@ def test_a_server_that_fails(tmp_path: Path) -> None:
 
 
 def test_a_crash_keeps_its_code(tmp_path: Path) -> None:
-    """What kills the interpreter is not hidden."""
+    """The exit code of a crashed interpreter is kept."""
     with serve(tmp_path, *program("import my_service.main, os; os.abort()")) as service:
         assert service.wait() == -signal.SIGABRT
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that goes on."""
+    """A service that has to survive all tests."""
     with serve(tmp_path_factory.mktemp("process")) as service:
         yield service
         assert service.stop() == 0
@@ -528,8 +530,8 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize("raw", NO_REQUESTS + REQUESTS)
-def test_whatever_comes_the_log_is_one(raw: bytes, service: Service) -> None:
-    """No bytes break a line; what the server refuses is not the application's, the rest has its line."""
+def test_arbitrary_bytes_do_not_break_the_log(raw: bytes, service: Service) -> None:
+    """A request has one line if it reaches the application, and none if the server refuses it."""
 
     def lines() -> int:
         return len(service.all("log request") + service.all("log websocket"))
@@ -548,8 +550,8 @@ def test_whatever_comes_the_log_is_one(raw: bytes, service: Service) -> None:
         assert b"x-request-id" not in answer.lower()
 
 
-def test_what_the_end_of_the_loop_cancels_is_not_lost(log: Log) -> None:
-    """Only what has failed there has a line."""
+def test_only_failures_at_the_end_of_the_loop_are_logged(log: Log) -> None:
+    """When the event loop ends, only a task that failed has a line."""
     loop = asyncio.new_event_loop()
     for error in (
         asyncio.CancelledError(),
@@ -563,7 +565,7 @@ def test_what_the_end_of_the_loop_cancels_is_not_lost(log: Log) -> None:
 
 
 def test_a_failed_import_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without any of the libraries that could be what is missing, and no longer than others."""
+    """The line is written without any library that may be missing, and has the usual limit."""
     try:
         raise ImportError("x" * 100_000)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""A served render that is told secrets in every place: its whole output is searched."""
+"""A served project that gets secrets in every place: its whole output is searched."""
 
 import base64
 from pathlib import Path
@@ -17,13 +17,13 @@ LEAKING = (
 CANARY = "s3cr3t-canary-é&=%"
 ENCODED = quote(CANARY, safe="")
 BASIC = base64.b64encode(f"ann:{CANARY}".encode()).decode()
-# Parts of it, as it is and in each way that it is written down.
+# Parts of the secret, plain and in every encoding.
 TRACES = ["s3cr3t", "canary", ENCODED, ENCODED.lower(), BASIC, BASIC[8:24], "pa5s"]
 
 
 @pytest.mark.parametrize("environment", ["production", "development"])
 def test_no_secret_is_in_the_output(environment: str, tmp_path: Path) -> None:
-    """Bodies, headers, queries, settings, tracebacks, warnings, threads, tasks and WebSockets."""
+    """No secret shows in lines of requests, settings, tracebacks, threads, tasks and WebSockets."""
     (tmp_path / ".env").write_text(f'LOG_FIELDS={{"client_secret": "{CANARY}"}}\n')
     variables = {"ENV": environment, "LOG_LEVEL": "DEBUG", "DB_PASSWORD": CANARY}
     with serve(tmp_path, *LEAKING, **variables) as service:

@@ -1,4 +1,4 @@
-"""Another server: the request log, the ids and one line per request hold under it too."""
+"""The request log, the ids and one line per request work under uvicorn too."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +38,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def test_a_request_is_one_line(
     path: str, status: int, message: str, level: str, service: Service
 ) -> None:
-    """With the id and the bytes that the client got."""
+    """The line has the id and the bytes that the client received."""
     response = service.get(path)
     line = service.wait_for(message, request_id=response.headers["x-request-id"])
     assert response.status_code == line["status_code"] == status
@@ -51,7 +51,7 @@ def test_a_request_is_one_line(
 
 
 def test_a_broken_stream_is_a_broken_transfer(service: Service) -> None:
-    """The client does not take it for complete, and the line says so."""
+    """The client sees an incomplete response, and the line says so."""
     client = service.client()
     with client, client.stream("GET", "/stream/broken?chunks=3") as response:
         parts = response.iter_raw()
@@ -63,8 +63,8 @@ def test_a_broken_stream_is_a_broken_transfer(service: Service) -> None:
 
 
 @pytest.mark.parametrize("path", ["/stream/endless", "/stream/silent"])
-def test_a_client_that_leaves(path: str, service: Service) -> None:
-    """The line says so, and how many bytes were sent."""
+def test_a_client_that_disconnects(path: str, service: Service) -> None:
+    """A disconnect is logged with the number of bytes sent."""
     with service.client() as client, client.stream("GET", path) as response:
         next(response.iter_raw())
     line = service.wait_for("log request", request_id=response.headers["x-request-id"])
@@ -73,7 +73,7 @@ def test_a_client_that_leaves(path: str, service: Service) -> None:
 
 
 def test_a_websocket_is_one_line(service: Service) -> None:
-    """With the id of the handshake and the code of the client."""
+    """The line has the id of the handshake and the client's close code."""
     with connect(f"ws://127.0.0.1:{service.port}/echo") as websocket:
         websocket.send("hello")
         assert websocket.recv(10) == "hello"
@@ -83,8 +83,8 @@ def test_a_websocket_is_one_line(service: Service) -> None:
     assert (line["level"], line["status_code"], line["close_code"]) == ("INFO", 101, 4001)
 
 
-def test_a_websocket_that_fails(service: Service) -> None:
-    """The line has the exception, the client the code for it."""
+def test_a_failing_websocket(service: Service) -> None:
+    """A failure is an ERROR line, and the client receives the close code 1011."""
     path = f"ws://127.0.0.1:{service.port}/failing?accept=1"
     with connect(path) as websocket, pytest.raises(ConnectionClosed) as caught:
         websocket.recv(10)
@@ -95,8 +95,8 @@ def test_a_websocket_that_fails(service: Service) -> None:
     assert (line["level"], line["close_code"]) == ("ERROR", 1011)
 
 
-def test_a_handshake_that_is_refused(service: Service) -> None:
-    """Has its line, and the response the id."""
+def test_a_refused_handshake(service: Service) -> None:
+    """A refused handshake has its line, and the response has the request id."""
     with pytest.raises(InvalidStatus) as caught:
         connect(f"ws://127.0.0.1:{service.port}/nowhere")
     response = caught.value.response
@@ -104,8 +104,8 @@ def test_a_handshake_that_is_refused(service: Service) -> None:
     assert response.status_code == line["status_code"] == 403
 
 
-def test_its_own_lines_are_in_the_log(tmp_path: Path) -> None:
-    """With the configuration of logging that uvicorn has by itself; its access log is masked."""
+def test_lines_of_uvicorn_are_in_the_log(tmp_path: Path) -> None:
+    """uvicorn's default configuration writes to the log, and its access log is masked."""
     program = PROGRAM.replace(", log_config=None, access_log=False", "")
     with serve(tmp_path, "-c", program) as service:
         service.get("/hello?token=hunter2")

@@ -1,4 +1,4 @@
-"""environment.py and errors.py: settings as users declare them, and what is wrong with them."""
+"""environment.py and errors.py: settings that users declare, and their errors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ Message = Callable[..., str]
 
 @pytest.fixture
 def message(log: Log, monkeypatch: pytest.MonkeyPatch) -> Message:
-    """Return a function that gives the one line of settings that stop the start."""
+    """Return a function that loads invalid settings and returns their one line."""
 
     def load(settings: type[EnvironmentSettings], **variables: str) -> str:
         for name, value in variables.items():
@@ -51,14 +51,14 @@ def message(log: Log, monkeypatch: pytest.MonkeyPatch) -> Message:
 
 
 class Part(BaseModel):
-    """A setting that consists of several."""
+    """A setting with several values."""
 
     port: Annotated[int, Field(description="a port")] = 80
     size: int = 1
 
 
 class Ours(EnvironmentSettings):
-    """Fields as users declare them."""
+    """Fields of every kind that users declare."""
 
     tags: list[str] = Field(default_factory=list)
     level: Annotated[int, Field(validation_alias="APP_LEVEL", description="a level")] = 1
@@ -90,13 +90,13 @@ class Ours(EnvironmentSettings):
     ],
 )
 def test_fields_of_users(name: str, value: str, expected: str, message: Message) -> None:
-    """A sentence names the variable and its value, and says what pydantic would have."""
+    """A sentence names the variable and its value, and says what pydantic expects."""
     text = message(Ours, **{name: value})
     assert text.startswith(expected)
     assert text.count("; it must be") == 1
 
 
-def test_all_that_is_wrong_is_one_line(message: Message) -> None:
+def test_all_errors_are_one_line(message: Message) -> None:
     """No kind of error hides another."""
     text = message(Ours, TAGS="a", PART="{", PLAIN="y", APP_LEVEL="z")
     for name in ("TAGS", "PART", "PLAIN", "APP_LEVEL"):
@@ -104,7 +104,7 @@ def test_all_that_is_wrong_is_one_line(message: Message) -> None:
 
 
 class Prefixed(EnvironmentSettings):
-    """Names as the configuration of a class makes them."""
+    """Variable names that the configuration of a class determines."""
 
     model_config = SettingsConfigDict(
         env_prefix="App_", env_nested_delimiter="__", case_sensitive=True
@@ -114,8 +114,8 @@ class Prefixed(EnvironmentSettings):
     aliased: Annotated[int, Field(alias="Aliased")] = 1
 
 
-def test_names_are_those_that_the_user_has_to_set(message: Message) -> None:
-    """With the prefix, the delimiter and the case that they need."""
+def test_errors_name_the_variables_to_set(message: Message) -> None:
+    """Names have the prefix, the delimiter and the case that the user has to set."""
     variables = {"App_plain": "x", "App_part__size": "y", "Aliased": "z"}
     text = message(Prefixed, **variables)
     for name, value in variables.items():
@@ -123,7 +123,7 @@ def test_names_are_those_that_the_user_has_to_set(message: Message) -> None:
 
 
 class Required(EnvironmentSettings):
-    """Settings without which there is no start."""
+    """Settings without defaults."""
 
     model_config = SettingsConfigDict(extra="forbid")
     database_url: str
@@ -139,19 +139,19 @@ class Required(EnvironmentSettings):
 
 
 def test_a_missing_setting(message: Message) -> None:
-    """It has no value: what pydantic calls its input are all the others, secrets among them."""
+    """A missing setting is reported without pydantic's input, which is all other values."""
     text = message(Required, API_TOKEN=CANARY)
     assert text == "DATABASE_URL is missing. REGION is missing; it must be a region"
 
 
-def test_a_validator_of_the_whole(message: Message) -> None:
-    """Its own words are the sentence, without the secrets that it was given."""
+def test_a_model_validator(message: Message) -> None:
+    """The validator's message is the sentence, without the secrets in its input."""
     variables = {"DATABASE_URL": "x", "REGION": "nowhere", "API_TOKEN": CANARY}
     assert message(Required, **variables, PART='{"port": 7}') == "no nowhere with ***: 7"
 
 
-def test_a_validator_of_the_whole_before_its_fields(message: Message) -> None:
-    """What it is given may be anything."""
+def test_a_model_validator_before_field_validation(message: Message) -> None:
+    """The validator's input can be anything, and its secrets are masked."""
 
     class Odd(EnvironmentSettings):
         keys: list[str] = Field(validation_alias="api_key", default_factory=list)
@@ -164,10 +164,8 @@ def test_a_validator_of_the_whole_before_its_fields(message: Message) -> None:
     assert message(Odd, API_KEY=f'["{CANARY}", {{"a": ""}}, ["{CANARY}"]]').startswith("not {")
 
 
-def test_a_name_that_nobody_knows(
-    message: Message, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where a class forbids them, the line says so."""
+def test_an_unknown_name(message: Message, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class that forbids unknown names reports them."""
     (tmp_path / ".env").write_text(f"DATABASE_URL=x\nREGION=y\nODD=1\nODD_TOKEN={CANARY}\n")
     monkeypatch.chdir(tmp_path)
     text = message(Required)
@@ -176,7 +174,7 @@ def test_a_name_that_nobody_knows(
 
 
 class Login(BaseModel):
-    """A secret by its name, one by its type, and itself once more."""
+    """A secret by name, a secret by type, and a nested login."""
 
     user: str
     password: str
@@ -186,21 +184,21 @@ class Login(BaseModel):
 
 @dataclass
 class Account:
-    """A secret of a dataclass."""
+    """A dataclass with a secret."""
 
     name: int
     pin: SecretBytes
 
 
 class LogEntry(TypedDict):
-    """A secret of a dictionary."""
+    """A dictionary with a secret."""
 
     name: int
     pin: Secret[str]
 
 
 class Secrets(EnvironmentSettings):
-    """Secrets wherever a type can have them."""
+    """Secrets in every type that can contain them."""
 
     pin: SecretStr = SecretStr("")
     maybe: Annotated[SecretBytes | None, Field(min_length=99, description="99 bytes")] = None
@@ -240,12 +238,12 @@ class Secrets(EnvironmentSettings):
     ],
 )
 def test_secrets_are_not_shown(name: str, value: str, expected: str, message: Message) -> None:
-    """Neither as the value nor in what a validator says, by the name or by the type."""
+    """Secrets, by name or by type, appear neither as values nor in messages of validators."""
     assert message(Secrets, **{name: value}).startswith(expected)
 
 
-def test_sources_of_the_users_own(message: Message) -> None:
-    """What they cannot read is one line too."""
+def test_custom_sources(message: Message) -> None:
+    """An error of a custom source is one line."""
 
     class Own(EnvironmentSettings):
         @classmethod
@@ -257,16 +255,16 @@ def test_sources_of_the_users_own(message: Message) -> None:
     assert message(Own) == "the vault is closed"
 
 
-def test_a_log_that_has_not_begun(tmp_path: Path) -> None:
-    """It begins with this line."""
+def test_an_error_before_the_log_begins(tmp_path: Path) -> None:
+    """The log begins with the line of the error."""
     with serve(tmp_path, "-c", "import my_service.config", PORT="x") as service:
         assert service.wait() == 1
         [line] = service.lines
         assert line["message"].startswith("invalid settings: PORT is 'x'")
 
 
-def test_what_cannot_be_parsed_in_env(tmp_path: Path) -> None:
-    """python-dotenv tells of it before there are settings: that is one line, however many read it."""
+def test_a_line_of_env_that_cannot_be_parsed(tmp_path: Path) -> None:
+    """python-dotenv's warning is one line, however many classes read the file."""
     (tmp_path / ".env").write_text("LOG_LEVEL=INFO\nnot a variable\n")
     with serve(tmp_path, *PLAIN) as service:
         service.wait_for("started")
@@ -276,8 +274,8 @@ def test_what_cannot_be_parsed_in_env(tmp_path: Path) -> None:
         assert "line 2" in line["message"]
 
 
-def test_a_warning_before_there_are_settings(tmp_path: Path) -> None:
-    """pydantic warns of names of its own while the class of the settings is made."""
+def test_a_warning_before_settings_are_loaded(tmp_path: Path) -> None:
+    """pydantic's warning while the settings class is created is one line."""
     code = """
 import warnings, sys
 class Finder:

@@ -1,4 +1,4 @@
-"""service.py, beside what a project's own tests say of it."""
+"""service.py, in addition to the project's own tests."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.conftest import Log
 def test_an_unreadable_env_stops_the_start(
     log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One ERROR line names the file and what is wrong with it."""
+    """One ERROR line names the file and the error."""
     (tmp_path / ".env").write_bytes(b"LOG_LEVEL=\xff\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
@@ -26,7 +26,7 @@ def test_an_unreadable_env_stops_the_start(
 
 
 def test_the_line_of_a_bad_value(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reads as sentences: the variables, their values, what they must be."""
+    """The line is a sentence for each variable, with its value and the allowed values."""
     monkeypatch.setenv("LOG_LEVEL", "loud")
     monkeypatch.setenv("PORT", "http")
     with pytest.raises(SystemExit):
@@ -39,7 +39,7 @@ def test_the_line_of_a_bad_value(log: Log, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_long_constant_fields_are_refused(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They would take the place of the fields that every line has."""
+    """Long constant fields would displace the fields that every line has."""
     monkeypatch.setenv("LOG_FIELDS", json.dumps({"a": "é" * (LOG_FIELDS_LIMIT // 2)}))
     with pytest.raises(SystemExit):
         Settings.load()
@@ -51,7 +51,7 @@ def test_long_constant_fields_are_refused(log: Log, monkeypatch: pytest.MonkeyPa
 def test_constant_fields_replace_no_others(
     name: str, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that the log itself uses is refused."""
+    """A name that the log itself uses is rejected."""
     monkeypatch.setenv("LOG_FIELDS", json.dumps({name: "x"}))
     with pytest.raises(SystemExit):
         Settings.load()
@@ -60,7 +60,7 @@ def test_constant_fields_replace_no_others(
 
 
 def test_long_constant_fields_leave_room(log: Log) -> None:
-    """What is allowed as LOG_FIELDS does not push out what every line has."""
+    """The longest allowed LOG_FIELDS do not displace the fields that every line has."""
     fields = {f"field{number}": "é" * 15 for number in range(40)}
     assert Settings(log_fields=fields).log_fields == fields
     init(level="DEBUG", fields=fields)
@@ -74,6 +74,6 @@ def test_long_constant_fields_leave_room(log: Log) -> None:
 
 @pytest.mark.parametrize("name", ["oauth2", "2fa", "a1,b2"])
 def test_names_with_digits_can_be_redacted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many names of today's protocols have them."""
+    """REDACT accepts names with digits, which many protocols use."""
     monkeypatch.setenv("REDACT", name)
     assert Settings().redact == tuple(name.split(","))
