@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Generator
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,10 @@ from tests.renders import (
 
 # `test_rendered.py` runs these inside a render.
 collect_ignore = ["rendered"]
+
+# `nohup` makes children ignore this signal, and some tests end processes with it.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A slow machine does not fail a test, and CI is deterministic.
 settings.register_profile("plinth", deadline=None, derandomize=os.environ.get("CI") == "true")
