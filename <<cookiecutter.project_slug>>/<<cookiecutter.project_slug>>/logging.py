@@ -36,7 +36,7 @@ def to_fields(entry: LogEntry) -> dict[str, Any]:
     if request:
         add_bound_fields(fields, request.fields)
     # Last, because a line that is too long is cut at its end.
-    return fields | constant_fields
+    return fields | constant_fields if constant_fields else fields
 
 
 def bind_request(**fields: object) -> None:

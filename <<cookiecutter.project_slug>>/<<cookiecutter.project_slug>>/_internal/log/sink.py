@@ -99,7 +99,8 @@ def _write_record(record: Record) -> bool:
 def _line(entry: LogEntry, more: Mapping[str, str] | None = None) -> bytes:
     """Return the line of an entry, a simpler one if `to_fields` of `logging.py` fails."""
     try:
-        return dumps({**fields.to_fields(entry), **(more or {})})
+        line_fields = fields.to_fields(entry)
+        return dumps({**line_fields, **more} if more else line_fields)
     except Exception as error:
         problem = f"to_fields: {type(error).__name__}: {to_text(error)}"
         simple = fields.without_request(entry)
