@@ -40,7 +40,7 @@ def to_fields(entry: LogEntry) -> dict[str, Any]:
 
 
 def bind_request(**fields: object) -> None:
-    """Add `fields` to every later line of the request in progress, its request line too.
+    """Add `fields` to every later line of the current request, its request line too.
 
     It works wherever the request's context is: in dependencies, endpoints (sync ones too), tasks
     and `asyncio.to_thread`. Outside of a request it does nothing.
@@ -51,6 +51,6 @@ def bind_request(**fields: object) -> None:
 
 
 def quiet_request() -> None:
-    """Log the request in progress at DEBUG if it succeeds: for probes that come every second."""
+    """Log the current request at DEBUG if it succeeds: for probes that come every second."""
     if request := current_request.get():
         request.quiet = True

@@ -65,7 +65,7 @@ class Server:
     async def send(self, message: Message) -> None:
         await asyncio.sleep(0)
         if len(self.sent) == self.lost_at:
-            raise OSError("nobody there")
+            raise OSError("no client")
         self.sent.append(message)
 
     @property

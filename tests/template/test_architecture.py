@@ -23,9 +23,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": {"context", "log", "asgi"},
     "begin": {"log"},
     "early": {"begin", "log"},
-    "reports": {"context", "log", "asgi"},
+    "reports": set(),
     "sentry": {"context", "log", "asgi", "reports"},
-    "prometheus": {"context", "log", "settings", "asgi", "reports"},
+    "prometheus": {"context", "asgi", "reports"},
 }
 
 # In lines of `wc -l`, without options and with all of them; `rooms` are outside of `_internal`.

@@ -21,9 +21,6 @@ REPLACEMENTS = {
 
 NOT_OURS = ("LICENSE", ".lock", ".png", "tests/template/test_language.py")
 
-# Receivers and messages that are data.
-DATA = ("receiver: nobody", "nobody sees it", "nobody there")
-
 
 @pytest.mark.parametrize(("words", "instead"), REPLACEMENTS.items(), ids=REPLACEMENTS)
 def test_plain_technical_english(words: str, instead: str) -> None:
@@ -35,6 +32,6 @@ def test_plain_technical_english(words: str, instead: str) -> None:
             continue
         text = (TEMPLATE / path).read_text("utf-8")
         for number, line in enumerate(text.splitlines(), 1):
-            if pattern.search(line) and not any(data in line for data in DATA):
+            if pattern.search(line):
                 found.append(f"{path}:{number}: {line.strip()}")
     assert found == [], "\n".join([f"instead of `{words}` write {instead}:", *found])

@@ -4,7 +4,7 @@ An update replaces it, so edit the modules above this folder instead. Nothing he
 the packages build on each other in the order of this list.
 
     begin                       importing it begins the log
-    context                     the request in progress
+    context                     the current request
     early                       signals and failing imports before the log begins, for `python -m`
 
     log/                        from a record to a line

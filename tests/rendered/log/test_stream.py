@@ -239,7 +239,7 @@ def test_standard_error_can_be_closed(stream: Stream, monkeypatch: pytest.Monkey
     closed = open(os.devnull, "w")  # noqa: SIM115
     closed.close()
     use(closed, monkeypatch)
-    stream.write(b"nobody sees it\n")
+    stream.write(b"lost\n")
 
 
 def resident(pid: int) -> int:

@@ -152,9 +152,8 @@ class HttpExchange(Exchange):
 
     def _fields(self, error: BaseException | None) -> dict[str, Any]:
         scope = self._scope
-        self._handled_error = self._disconnect_error = (
-            None  # their frames refer back to this object
-        )
+        # Their frames refer back to this object.
+        self._handled_error = self._disconnect_error = None
         referer, user_agent = referer_and_user_agent(scope["headers"])
         fields = {
             **request_fields(scope),

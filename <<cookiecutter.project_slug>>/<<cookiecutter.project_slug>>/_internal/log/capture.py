@@ -183,7 +183,7 @@ def log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
     """Log an error that asyncio could not deliver; an event loop's exception handler.
 
     The line has the request id under which the task was created (Python 3.12 or newer). The id of
-    the request in progress would be wrong.
+    the current request would be wrong.
     """
     if isinstance(context.get("exception"), AlreadyLogged):
         return

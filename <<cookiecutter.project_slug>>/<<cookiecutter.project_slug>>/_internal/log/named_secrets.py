@@ -51,7 +51,7 @@ def redact_named(text: str) -> str:
         start = match.end() if quotes else _start_of_secret(values, match)
         if start < 0:
             continue
-        end, masked = _mask_value(values, start, match)
+        end, masked = _redact_value(values, start, match)
         if text[end : end + 1] == ":" and is_secret(text[start:end]):
             continue  # `invalid token: access_token: …`: the value is itself a name
         parts += [text[done:start], masked]
@@ -100,7 +100,7 @@ def _is_pair(values: Values, match: re.Match[str]) -> bool:
     return end == len(values.text) or bool(_END_OF_PAIR.match(values.text, end))
 
 
-def _mask_value(values: Values, start: int, match: re.Match[str]) -> tuple[int, str]:
+def _redact_value(values: Values, start: int, match: re.Match[str]) -> tuple[int, str]:
     """Return the end of the value that begins at `start`, and its replacement."""
     if quoted := values.end_of_quoted(start):
         end, opening = quoted

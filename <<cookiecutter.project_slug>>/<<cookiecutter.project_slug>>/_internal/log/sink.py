@@ -60,7 +60,8 @@ def log_line(level: str, message: str, arguments: Mapping[str, object]) -> None:
         caller = sys._getframe(1)
         file = caller.f_code.co_filename.rpartition("/")[2]
         source = f"{file}:{caller.f_code.co_name}:{caller.f_lineno}"
-        _write(_line(LogEntry(datetime.now().astimezone(), level, message, source, arguments)))
+        entry = LogEntry(datetime.now().astimezone(), level, message, source, arguments)
+        _write(_line(entry, {}))
 
 
 def _level_number(level: str) -> int:
@@ -85,18 +86,17 @@ def _write_record(record: Record) -> bool:
     source = f"{record['file'].name}:{record['function']}:{record['line']}"
     level, message = record["level"].name, record["message"]
     error = record["exception"].value if record["exception"] else None
-    is_error = error is not None and issubclass(type(error), BaseException)
-    line = _line(
-        LogEntry(record["time"], level, message, source, record["extra"]),
-        {"exception": _exception_text(error)} if is_error and error is not None else {},
-    )
+    more = {}
+    if error is not None and issubclass(type(error), BaseException):
+        more["exception"] = _exception_text(error)
+    line = _line(LogEntry(record["time"], level, message, source, record["extra"]), more)
     cast(dict[str, Any], record)["json"] = line
     _write(line)
     loguru_patch.mark_written()
     return False
 
 
-def _line(entry: LogEntry, more: Mapping[str, str] | None = None) -> bytes:
+def _line(entry: LogEntry, more: Mapping[str, str]) -> bytes:
     """Return the line of an entry, a simpler one if `to_fields` of `logging.py` fails."""
     try:
         line_fields = fields.to_fields(entry)
@@ -104,7 +104,7 @@ def _line(entry: LogEntry, more: Mapping[str, str] | None = None) -> bytes:
     except Exception as error:
         problem = f"to_fields: {type(error).__name__}: {to_text(error)}"
         simple = fields.without_request(entry)
-        return dumps({**simple, **(more or {}), "log_error": safe_text(problem)})
+        return dumps({**simple, **more, "log_error": safe_text(problem)})
 
 
 def _exception_text(error: BaseException) -> str:

@@ -46,7 +46,7 @@ def _replacements(tokens: Iterable[tokenize.TokenInfo]) -> Iterator[tuple[tokeni
         if token.type in (tokenize.NEWLINE, tokenize.ENDMARKER) or token.string == ";":
             secret = _secret_literals(statement)
             for index, part in enumerate(statement):
-                if (masked := _masked(part, index in secret)) != part.string:
+                if (masked := _redacted_token(part, index in secret)) != part.string:
                     yield part, masked
             statement = []
 
@@ -98,7 +98,7 @@ def _end_of_value(statement: list[tokenize.TokenInfo], depths: list[int], start:
     return len(statement)
 
 
-def _masked(token: tokenize.TokenInfo, is_secret_value: bool) -> str:
+def _redacted_token(token: tokenize.TokenInfo, is_secret_value: bool) -> str:
     """Return the redacted text of a token."""
     if token.type == tokenize.COMMENT:
         return redact(token.string)

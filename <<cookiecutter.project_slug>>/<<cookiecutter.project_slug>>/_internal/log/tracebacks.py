@@ -43,7 +43,7 @@ def format_exception(exception: BaseException) -> str:
     return truncate(scrub(encodable(text), secrets), TEXT_LIMIT)
 
 
-def _earlier(exception: BaseException) -> BaseException | None:
+def earlier_exception(exception: BaseException) -> BaseException | None:
     """Return the cause or context of an exception, as Python shows it."""
     if exception.__cause__ is not None or exception.__suppress_context__:
         return exception.__cause__
@@ -54,7 +54,7 @@ def _related(exception: BaseException, limit: int) -> Iterator[BaseException]:
     """Yield the exceptions to show: this one, its causes and the members of groups."""
     yield exception
     if limit:
-        if (earlier := _earlier(exception)) is not None:
+        if (earlier := earlier_exception(exception)) is not None:
             yield from _related(earlier, limit - 1)
         if isinstance(exception, BaseExceptionGroup):
             for member in exception.exceptions[:CHAIN_LIMIT]:
@@ -68,7 +68,7 @@ def secrets_in_frames(exception: BaseException) -> Iterator[str]:
 
 
 def _chain(exception: BaseException, secrets: set[str], limit: int) -> Iterator[str]:
-    earlier = _earlier(exception)
+    earlier = earlier_exception(exception)
     if earlier is not None and limit:
         yield from _chain(earlier, secrets, limit - 1)
         direct = exception.__cause__ is not None

@@ -16,9 +16,7 @@ from ..log.jsonable import to_jsonable
 from ..log.redaction import redact
 from ..log.scrubbing import scrub_values
 from ..log.texts import safe_text, truncate
-from ..log.tracebacks import (
-    secrets_in_frames,
-)
+from ..log.tracebacks import secrets_in_frames
 from .exceptions import exception_chain, exception_value
 
 if TYPE_CHECKING:

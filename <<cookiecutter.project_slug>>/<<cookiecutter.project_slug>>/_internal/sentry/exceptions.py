@@ -13,6 +13,7 @@ from ..log.scrubbing import scrub_values
 from ..log.texts import truncate
 from ..log.tracebacks import (
     SOURCE_LINES,
+    earlier_exception,
     entries,
     format_message,
     frame_info,
@@ -42,10 +43,8 @@ def exception_chain(
 
 
 def _related(error: BaseException) -> Iterator[tuple[str, BaseException]]:
-    if error.__cause__ is not None:
-        yield "__cause__", error.__cause__
-    elif error.__context__ is not None and not error.__suppress_context__:
-        yield "__context__", error.__context__
+    if (earlier := earlier_exception(error)) is not None:
+        yield "__cause__" if earlier is error.__cause__ else "__context__", earlier
     if isinstance(error, BaseExceptionGroup):
         for number, member in enumerate(error.exceptions):
             yield f"exceptions[{number}]", member
