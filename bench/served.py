@@ -13,7 +13,7 @@ def main() -> None:
     """Serve until a signal arrives."""
     name, port = sys.argv[1:]
     if name in ("service", "all options"):
-        from my_service._internal.server.hypercorn_server import run
+        from my_service._internal.hypercorn.server import run
         from my_service.config import Settings
 
         apps.app = apps.application(name)

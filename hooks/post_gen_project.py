@@ -18,8 +18,8 @@ ANSWERS = json.loads(r"""<< cookiecutter | tojson >>""")
 
 PACKAGE = ANSWERS["project_slug"]
 
-# Option -> its paths; options joined by + -> paths that need all of them. A path is removed unless
-# a chosen entry lists it.
+# Option, or an answer such as `server=uvicorn` -> its paths; several joined by + -> paths that need
+# all of them. A path is removed unless a chosen entry lists it.
 OPTIONS: dict[str, tuple[str, ...]] = {
     "use_sentry": (
         f"{PACKAGE}/_internal/reports",
@@ -45,6 +45,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
         "smoke.py",
     ),
     "use_docker+use_prometheus": ("compose.monitoring.yaml",),
+    "server=hypercorn": (f"{PACKAGE}/_internal/hypercorn",),
+    "server=uvicorn": (f"{PACKAGE}/_internal/uvicorn",),
 }
 
 # git sets these for its hooks and aliases. They would point our commands at another repository.
@@ -82,10 +84,15 @@ def main() -> None:
 
 def remove_unwanted() -> None:
     """Remove every path that no chosen option needs."""
-    chosen = [paths for options, paths in OPTIONS.items()
-              if all(ANSWERS[option] for option in options.split("+"))]  # fmt: skip
+    chosen = [OPTIONS[options] for options in OPTIONS if all(map(is_chosen, options.split("+")))]
     for path in set().union(*OPTIONS.values()).difference(*chosen):
         remove(Path(path))
+
+
+def is_chosen(option: str) -> bool:
+    """Return whether an option was answered with yes, or `name=value` with that value."""
+    name, _, value = option.partition("=")
+    return bool(ANSWERS[name] == value if value else ANSWERS[name])
 
 
 def remove(path: Path) -> None:

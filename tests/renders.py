@@ -16,34 +16,44 @@ SOURCES = TEMPLATE / "<<cookiecutter.project_slug>>"
 # Heavy tests of the rendered package, and the packages that only they need.
 CHECKS = TEMPLATE / "tests" / "rendered"
 EXTRA = (
-    "hypothesis", "jsonschema", "numpy", "pyyaml", "types-jsonschema", "types-pyyaml", "uvicorn",
-    "websockets",
+    "h2", "hypothesis", "jsonschema", "numpy", "pyyaml", "types-jsonschema", "types-pyyaml",
+    "uvicorn", "websockets",
 )  # fmt: skip
 CONTEXT: dict[str, Any] = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
 PYTHON_VERSIONS: list[str] = CONTEXT["python_version"]
 OPTIONS = [name for name in CONTEXT if name.startswith("use_")]
 # Folders of heavy tests that only projects with an option can run.
 OPTION_FOLDERS = {"use_sentry": "sentry", "use_prometheus": "prometheus"}
+SERVERS: list[str] = CONTEXT["server"]
+
+Answers = dict[str, str | bool]
 
 
-def combinations(options: list[str]) -> dict[str, dict[str, bool]]:
-    """Return every combination of options under a readable name: `none`, `docker`, …, `all`."""
-    chosen = [dict(zip(options, choice, strict=True))
-              for choice in itertools.product((False, True), repeat=len(options))]  # fmt: skip
-    named = {"+".join(name[4:] for name in choice if choice[name]): choice for choice in chosen}
-    everything = list(named)[-1] if options else ""
-    return {"all" if name == everything and options else name or "none": choice
-            for name, choice in named.items()}  # fmt: skip
+def combinations(options: list[str]) -> dict[str, Answers]:
+    """Return every choice of a server and of options under a readable name.
+
+    `none`, `docker`, …, `all`; with another server than the default `uvicorn`, …, `uvicorn+all`.
+    """
+    found: dict[str, Answers] = {}
+    for server in SERVERS:
+        for choice in itertools.product((False, True), repeat=len(options)):
+            answers = dict(zip(options, choice, strict=True))
+            chosen = [option.removeprefix("use_") for option in options if answers[option]]
+            words = ["all"] if len(chosen) == len(options) else chosen
+            words = words if server == SERVERS[0] else [server, *words]
+            found["+".join(words) or "none"] = {"server": server, **answers}
+    return found
 
 
-def unwanted_folders(answers: dict[str, bool]) -> list[str]:
-    """Return the folders of heavy tests for options that are off."""
-    return [folder for option, folder in OPTION_FOLDERS.items() if not answers[option]]
+def unwanted_folders(answers: Answers) -> list[str]:
+    """Return the folders of heavy tests for other servers and for options that are off."""
+    unwanted = [folder for option, folder in OPTION_FOLDERS.items() if not answers[option]]
+    return [*unwanted, *(server for server in SERVERS if server != answers["server"])]
 
 
 COMBINATIONS = combinations(OPTIONS)
-# These run the full tests. The others are checked for format, types and responses.
-THOROUGH = [name for name in ("none", "all") if name in COMBINATIONS]
+# These pass the full tests; of all others the form, the types and a served request are checked.
+THOROUGH = ["none", "all", "uvicorn"]
 
 # Unusual names of people and projects.
 AWKWARD_NAMES = {

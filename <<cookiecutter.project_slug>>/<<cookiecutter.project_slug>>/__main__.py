@@ -3,7 +3,7 @@
 import sys
 
 from ._internal import early  # noqa: F401 - first, so that a failing import is a line of JSON too
-from ._internal.server.hypercorn_server import run
+from ._internal.<< cookiecutter.server >>.server import run
 from .config import settings
 
 if __name__ == "__main__":

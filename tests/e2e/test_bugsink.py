@@ -32,7 +32,7 @@ from loguru import logger
 from my_service import resources
 from my_service.config import settings
 from my_service.main import app
-from my_service._internal.server.hypercorn_server import run
+from my_service._internal.hypercorn.server import run
 
 @app.post("/secrets/{number}")
 def secrets(request: Request, token: str) -> None:

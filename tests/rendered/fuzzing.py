@@ -18,6 +18,8 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
+from checks.served import SERVER
+
 # None of these causes an error of the service.
 PATHS = (
     b"/hello",
@@ -302,6 +304,8 @@ KINDS: dict[str, Callable[[Random], Stream]] = {
     "http2": http2,
     "websocket": websocket,
 }
+if SERVER == "uvicorn":
+    del KINDS["http2"]
 
 
 def request_ids(kind: str, received: bytes) -> list[str]:

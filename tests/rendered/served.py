@@ -26,6 +26,8 @@ from jsonschema import Draft202012Validator
 
 from tests.conftest import PROJECT
 
+# The answer to `server`.
+SERVER = "hypercorn" if (PROJECT / "my_service/_internal/hypercorn").exists() else "uvicorn"
 SECONDS = 30  # limit of any operation on a busy machine
 LINE_LIMIT = 16_000
 

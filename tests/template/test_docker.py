@@ -16,7 +16,7 @@ from tests.renders import COMBINATIONS, PYTHON_VERSIONS, SOURCES, command, run
 Bake = Callable[..., Path]
 
 WITH_DOCKER = {name: answers for name, answers in COMBINATIONS.items() if answers["use_docker"]}
-SERVER = SOURCES / "<<cookiecutter.project_slug>>/_internal/server/hypercorn_server.py"
+SERVER = SOURCES / "<<cookiecutter.project_slug>>/_internal/server/settings.py"
 
 # Variables that a user can set for the stack.
 VARIABLES = {
@@ -125,7 +125,7 @@ def test_idle_connections(bake: Bake, home: Path) -> None:
     """Caddy closes an idle connection before the service does, so that no request is lost."""
     config = json.dumps(adapt(bake(use_docker=True), home))
     idle = {int(value) / 1e9 for value in re.findall(r'"idle_timeout": (\d+)', config)}
-    limit = re.search(r"keep_alive_timeout = (\d+)", SERVER.read_text("utf-8"))
+    limit = re.search(r"IDLE_TIMEOUT = (\d+)", SERVER.read_text("utf-8"))
     assert limit
     assert 0 < max(idle) < int(limit[1])
 

@@ -14,7 +14,7 @@ from tests.renders import COMBINATIONS, TEMPLATE, THOROUGH, command, files, run,
 from tests.serving import serve
 
 README = (TEMPLATE / "README.md").read_text("utf-8")
-ANSWERS = "Shop API\n\nSells things.\nZoë Smith\nzoe@example.com\n3\ny\ny\ny\n"
+ANSWERS = "Shop API\n\nSells things.\nZoë Smith\nzoe@example.com\n3\n1\ny\ny\ny\n"
 
 
 def blocks(text: str, language: str) -> list[str]:

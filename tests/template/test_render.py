@@ -84,17 +84,11 @@ PATHS = {
     "my_service/_internal/log/values_in_text.py",
     "my_service/_internal/server/__init__.py",
     "my_service/_internal/server/application.py",
-    "my_service/_internal/server/hypercorn_connection.py",
-    "my_service/_internal/server/hypercorn_http1.py",
-    "my_service/_internal/server/hypercorn_http2.py",
-    "my_service/_internal/server/hypercorn_http_streams.py",
-    "my_service/_internal/server/hypercorn_inbox.py",
-    "my_service/_internal/server/hypercorn_patches.py",
-    "my_service/_internal/server/hypercorn_server.py",
-    "my_service/_internal/server/hypercorn_websocket_streams.py",
+    "my_service/_internal/server/connections.py",
     "my_service/_internal/server/in_flight.py",
     "my_service/_internal/server/listener.py",
     "my_service/_internal/server/parent_watch.py",
+    "my_service/_internal/server/process.py",
     "my_service/_internal/server/settings.py",
     "my_service/_internal/server/shutdown.py",
     "my_service/_internal/settings/__init__.py",
@@ -170,6 +164,23 @@ OPTION_PATHS: dict[str, set[str]] = {
         "docs/docker.md",
         "smoke.py",
     },
+    "server=hypercorn": {
+        "my_service/_internal/hypercorn/__init__.py",
+        "my_service/_internal/hypercorn/connection.py",
+        "my_service/_internal/hypercorn/http1.py",
+        "my_service/_internal/hypercorn/http2.py",
+        "my_service/_internal/hypercorn/http_streams.py",
+        "my_service/_internal/hypercorn/inbox.py",
+        "my_service/_internal/hypercorn/patches.py",
+        "my_service/_internal/hypercorn/server.py",
+        "my_service/_internal/hypercorn/websocket_streams.py",
+    },
+    "server=uvicorn": {
+        "my_service/_internal/uvicorn/__init__.py",
+        "my_service/_internal/uvicorn/http.py",
+        "my_service/_internal/uvicorn/server.py",
+        "my_service/_internal/uvicorn/websocket.py",
+    },
     "use_docker+use_prometheus": {
         "compose.monitoring.yaml",
     },
@@ -218,11 +229,17 @@ def texts(project: Path, *suffixes: str) -> Iterator[tuple[str, str]]:
             yield path, (project / path).read_text("utf-8")
 
 
+def is_chosen(option: str, answers: dict[str, str | bool]) -> bool:
+    """Return whether an option is on, or an answer such as `server=uvicorn` was given."""
+    name, _, value = option.partition("=")
+    return answers.get(name, CONTEXT[name][0]) == value if value else bool(answers.get(name))
+
+
 def test_paths(project: Path, answers: dict[str, str | bool]) -> None:
     """A project has exactly these files; its package has the name of its folder."""
     assert project.name == answers.get("project_slug", "my_service")
     added = [paths for options, paths in OPTION_PATHS.items()
-             if all(answers.get(option) for option in options.split("+"))]  # fmt: skip
+             if all(is_chosen(option, answers) for option in options.split("+"))]  # fmt: skip
     expected = PATHS.union(*added)
     assert files(project) == {re.sub("^my_service/", f"{project.name}/", path) for path in expected}
 
@@ -237,6 +254,9 @@ def test_no_trace_of_an_unused_option(project: Path, answers: dict[str, str | bo
                 # A name of the Sentry SDK.
                 text = text.replace("before_send_metric", "")  # noqa: PLW2901
                 assert not re.search(TRACES[option], text, re.IGNORECASE), path
+    if answers.get("server") == "uvicorn":
+        for path, text in texts(project):
+            assert not re.search("hypercorn|h2c", text, re.IGNORECASE), path
 
 
 def test_top_level_names_are_reserved(bake: Bake) -> None:

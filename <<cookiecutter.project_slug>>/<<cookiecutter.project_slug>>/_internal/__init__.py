@@ -50,18 +50,12 @@ the packages build on each other in the order of this list.
         readiness               whether requests can be taken
 
     server/                     the server in this process
-        hypercorn_server        starts, serves, returns the exit code
+        process                 starts a server, handles signals, returns the exit code
         shutdown                the graceful shutdown
         in_flight               the tasks of requests in flight
         listener                the port
         application             imports the application
         parent_watch            ends with `make dev`
         settings                the settings that a server needs
-        hypercorn_patches       replaces classes of Hypercorn 0.18 by these:
-        hypercorn_connection    connections
-        hypercorn_http1         HTTP/1.1
-        hypercorn_http2         HTTP/2
-        hypercorn_http_streams  requests
-        hypercorn_websocket_streams
-        hypercorn_inbox         bodies on their way to the application
+        connections             what a graceful shutdown needs of a server
 """

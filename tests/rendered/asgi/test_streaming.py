@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from checks.served import Service, serve
+from checks.served import SERVER, Service, serve
 
 
-@pytest.fixture(scope="module", params=["", "yes"], ids=["plain", "base middleware"])
-def service(
+@pytest.fixture(
+    name="service", scope="module", params=["", "yes"], ids=["plain", "base middleware"]
+)
+def service_fixture(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
     """A service with and without a `BaseHTTPMiddleware`, which completes broken responses."""
@@ -17,9 +19,9 @@ def service(
         yield service
 
 
-@pytest.fixture(params=["1.1", "2"])
+@pytest.fixture(params=["1.1", "2"] if SERVER == "hypercorn" else ["1.1"])
 def client(request: pytest.FixtureRequest, service: Service) -> Iterator[httpx.Client]:
-    """An HTTP/1.1 and an HTTP/2 client."""
+    """A client of each version of HTTP that the server speaks."""
     two = request.param == "2"
     with httpx.Client(base_url=service.url, http1=not two, http2=two, timeout=10) as client:
         yield client
@@ -50,15 +52,6 @@ def test_a_stream_that_breaks_at_once_is_a_500(client: httpx.Client, service: Se
     assert "completed" not in line
 
 
-def test_a_connection_survives_a_broken_stream(service: Service) -> None:
-    """An HTTP/2 connection serves other requests after one of its streams breaks."""
-    with httpx.Client(base_url=service.url, http1=False, http2=True, timeout=10) as client:
-        with pytest.raises(httpx.RemoteProtocolError):
-            client.get("/stream/broken?chunks=3")
-        response = client.get("/large?size=1000000")
-    assert len(response.content) == 1_000_000
-
-
 @pytest.mark.parametrize(
     "path", ["/stream/endless", "/stream/silent", "/stream/deaf", "/large?size=50000000"]
 )
@@ -74,20 +67,6 @@ def test_a_client_that_disconnects(path: str, service: Service) -> None:
     assert 0 < line["response_length"] < 50_000_000
 
 
-@pytest.mark.parametrize("path", ["/stream/endless", "/stream/silent", "/large?size=50000000"])
-def test_an_http2_client_that_disconnects(path: str, service: Service) -> None:
-    """A disconnect is logged at INFO whether the client ends the stream or the connection."""
-    for close_all in (True, False):
-        client = httpx.Client(base_url=service.url, http1=False, http2=True)
-        with client, client.stream("GET", path) as response:
-            next(response.iter_raw())
-            if close_all:
-                client.close()
-        line = service.wait_for("log request", request_id=response.headers["x-request-id"])
-        assert (line["level"], line["disconnected"]) == ("INFO", True)
-        assert 0 < line["response_length"] < 50_000_000
-
-
 def test_a_client_that_disconnects_before_the_response(service: Service) -> None:
     """A response to a disconnected client is marked as `disconnected`."""
     with service.connect() as connection:
@@ -96,7 +75,9 @@ def test_a_client_that_disconnects_before_the_response(service: Service) -> None
         )
         service.wait_for("slow begins", request_id="slow")
     line = service.wait_for("log request", request_id="slow")
-    assert (line["status_code"], line["disconnected"]) == (200, True)
+    # uvicorn drops the response, Hypercorn still sends it.
+    status = 200 if SERVER == "hypercorn" else 499
+    assert (line["status_code"], line["disconnected"]) == (status, True)
 
 
 def test_a_client_that_aborts_its_upload(service: Service) -> None:

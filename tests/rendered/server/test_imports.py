@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
+from checks.served import SERVER
+
 PRINT_MODULES = (
-    "import sys, my_service.main, my_service._internal.server.hypercorn_server; print(*sys.modules)"
+    f"import sys, my_service.main, my_service._internal.{SERVER}.server; print(*sys.modules)"
 )
 
 

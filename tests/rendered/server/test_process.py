@@ -14,14 +14,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hypercorn.utils import LifespanFailureError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 import my_service
-from checks.served import LINE_LIMIT, PLAIN, SECONDS, Service, read_all, serve
+from checks.served import LINE_LIMIT, PLAIN, SECONDS, SERVER, Service, read_all, serve
 from my_service._internal import early
-from my_service._internal.server import hypercorn_server
+from my_service._internal.server import process
 from tests.conftest import Log
 
 PACKAGE = Path(my_service.__file__).parent
@@ -484,8 +483,10 @@ REFUSE_TO_LISTEN = """
 import asyncio
 async def refuse(*args, **kwargs):
     raise OSError("taken in the meantime")
-asyncio.start_server = refuse
-"""
+""" + {
+    "hypercorn": "asyncio.start_server = refuse\n",
+    "uvicorn": "from my_service._internal.uvicorn.server import _Server; _Server._accept = refuse\n",
+}[SERVER]
 
 
 def test_a_server_that_fails(tmp_path: Path) -> None:
@@ -523,7 +524,7 @@ REQUESTS = [
     b"GET / HTTP/1.1\r\nhost: \xff\r\nreferer: \xff\r\nx-forwarded-for: \xff\r\n\r\n",
     b"GET * HTTP/1.1\r\nhost: a\r\n\r\n",
     b"GET http://b/hello HTTP/1.1\r\nhost: a\r\n\r\n",
-    b"BREW /hello HTTP/1.0\r\n\r\n",
+    *([b"BREW /hello HTTP/1.0\r\n\r\n"] if SERVER == "hypercorn" else []),
     b"POST /upload HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
     HANDSHAKE % b"/echo?\\xff" + b"\xff" * 64,
 ]
@@ -555,10 +556,10 @@ def test_only_failures_at_the_end_of_the_loop_are_logged(log: Log) -> None:
     loop = asyncio.new_event_loop()
     for error in (
         asyncio.CancelledError(),
-        LifespanFailureError("shutdown", ""),
+        process.LifespanError(),
         ValueError("lost"),
     ):
-        hypercorn_server._log_lost(loop, {"message": "unhandled", "exception": error})
+        process._log_lost(loop, {"message": "unhandled", "exception": error})
     loop.close()
     [line] = log("unhandled")
     assert "ValueError: lost" in line["exception"]

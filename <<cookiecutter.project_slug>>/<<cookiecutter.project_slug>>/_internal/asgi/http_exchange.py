@@ -84,6 +84,9 @@ class HttpExchange(Exchange):
             self._length += length
         if last:
             self._finish()
+        else:
+            # Some servers never wait in `send`: an endless stream would stop the event loop.
+            await asyncio.sleep(0)
 
     def _is_given_up(self, last: bool) -> bool:
         """Return whether to drop the rest of the response."""

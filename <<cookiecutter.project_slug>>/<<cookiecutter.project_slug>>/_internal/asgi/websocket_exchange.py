@@ -15,6 +15,14 @@ _SWITCHING, _FORBIDDEN, _ERROR = 101, 403, 500
 _NORMAL, _NO_STATUS, _VANISHED, _INTERNAL_ERROR = 1000, 1005, 1006, 1011
 
 
+class ConnectionGone(OSError):
+    """The client can no longer receive messages."""
+
+    def __init__(self, close_code: int) -> None:
+        super().__init__("the connection is closed")
+        self.close_code = close_code
+
+
 class WebSocketExchange(Exchange):
     """A WebSocket connection; its log line is written when it ends."""
 

@@ -1,1 +1,1 @@
-"""The Hypercorn server: start, serve, graceful shutdown."""
+"""What servers have in common: start, serve, graceful shutdown."""

@@ -2,13 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .hypercorn_websocket_streams import WebSocketStream
-
 _CLOSE_TIMEOUT = 1.0  # seconds for closing all WebSockets
+
+
+class WebSocket(Protocol):
+    """A WebSocket of the server, whose bound `send` the application gets."""
+
+    async def go_away(self) -> None:
+        """Close the connection because the service stops, and notify the application."""
 
 
 class InFlightMiddleware:
@@ -24,7 +29,7 @@ class InFlightMiddleware:
         self._on_exit = on_exit
         self._lifespan: set[asyncio.Task[Any]] = set()
         self._requests: set[asyncio.Task[Any]] = set()
-        self._websockets: set[WebSocketStream] = set()
+        self._websockets: set[WebSocket] = set()
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -46,7 +51,7 @@ class InFlightMiddleware:
             tasks.discard(task)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        stream: WebSocketStream = send.__self__  # type: ignore[attr-defined]
+        stream: WebSocket = send.__self__  # type: ignore[attr-defined]
         self._websockets.add(stream)
         try:
             await self.app(scope, receive, send)

@@ -20,7 +20,7 @@ CALM = 10.0
 
 
 class Listener:
-    """The socket that Hypercorn listens on; it accepts connections after start-up.
+    """The socket that the server listens on; it accepts connections after start-up.
 
     Args:
         host: an IP address of this machine, or its name.
@@ -42,19 +42,23 @@ class Listener:
         except OSError:
             self._socket.close()
             raise
-        # Hypercorn's copy, which it closes.
+        # The server's copy, which it closes.
         self.port = Port(fileno=self._socket.dup().detach())
         self.port.setblocking(False)
 
-    async def close(self) -> None:
-        """Refuse new connections, but accept pending ones, which the kernel would reset."""
+    async def drain(self) -> None:
+        """Let the event loop accept the connections that wait; closing the port resets them."""
         loop = asyncio.get_running_loop()
         end = loop.time() + _DRAIN_TIMEOUT
         while select.select([self._socket], [], [], 0)[0] and loop.time() < end:
-            await asyncio.sleep(0.001)  # the loop accepts pending connections
-        with suppress(OSError):  # unsupported on some systems; there Hypercorn closes the port
+            await asyncio.sleep(0.001)
+
+    def close(self) -> None:
+        """Refuse new connections."""
+        with suppress(OSError):  # the server may have closed its copy
+            asyncio.get_running_loop().remove_reader(self.port)
+        with suppress(OSError):  # some systems refuse this; there the server closes the port
             self._socket.shutdown(socket.SHUT_RDWR)
-        loop.remove_reader(self.port)
         self._socket.close()
 
 

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+IDLE_TIMEOUT = 150  # seconds that a connection may wait for a request
+
 
 class StopSettings(Protocol):
     """How long a stop may take, in seconds.

@@ -5,14 +5,12 @@ import signal
 import time
 from contextlib import suppress
 
-from hypercorn.config import Config
 from loguru import logger
 from starlette.types import ASGIApp
 
 from ..asgi.readiness import set_state
-from .hypercorn_connection import open_connections
+from .connections import Connections
 from .in_flight import InFlightMiddleware
-from .listener import Listener
 from .settings import StopSettings
 
 # A signal to a process group can arrive twice; only a later one counts as the second.
@@ -36,19 +34,15 @@ class GracefulShutdown:
     Args:
         app: the application to serve.
         settings: the shutdown delay and the shutdown timeout.
-        config: Hypercorn's settings.
-        listener: the listening socket.
+        connections: those of the server.
     """
 
-    def __init__(
-        self, app: ASGIApp, settings: StopSettings, config: Config, listener: Listener
-    ) -> None:
+    def __init__(self, app: ASGIApp, settings: StopSettings, connections: Connections) -> None:
         self.in_flight = InFlightMiddleware(app, on_exit=self.on_exit)
         self.exit_code = 0
         self._delay = settings.shutdown_delay
         self._timeout = settings.shutdown_timeout
-        self._config = config
-        self._listener = listener
+        self._connections = connections
         self._requested = asyncio.Event()
         self._forced = asyncio.Event()
         self._requested_at = 0.0
@@ -74,19 +68,13 @@ class GracefulShutdown:
         logger.info("stopping", **reason)
 
     async def wait_for_stop(self) -> None:
-        """Return when Hypercorn must stop accepting connections."""
+        """Return when the server must end; its port is closed by then."""
         await self._requested.wait()
         await self._forced_within(self._delay)
-        await self._listener.close()
-        self._send_goaways()
+        await self._connections.close_port()
+        self._connections.announce_end()
         await self.in_flight.close_websockets()
         await self._drain_connections()
-
-    def _send_goaways(self) -> None:
-        # From now on every HTTP/1.1 response has `Connection: close`.
-        self._config.keep_alive_max_requests = 0
-        for connection in open_connections.values():
-            connection.send_goaway()
 
     async def _drain_connections(self) -> None:
         """Return when all connections are closed, or the time for idle ones to close is over.
@@ -94,9 +82,9 @@ class GracefulShutdown:
         A proxy cannot retry a POST that it sends just as its connection is closed here. With an
         idle timeout below the delay it closes idle connections itself.
         """
-        if await self._forced_within(_FIRST_REQUEST) or not open_connections:
+        if await self._forced_within(_FIRST_REQUEST):
             return
-        gone = asyncio.ensure_future(asyncio.wait(open_connections))
+        gone = asyncio.ensure_future(self._connections.wait_closed())
         forced = asyncio.ensure_future(self._forced.wait())
         # Well before the limit, which is for requests.
         limit = min(self._delay, self._timeout / 2)

@@ -12,21 +12,14 @@ from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import CloseReason
 from wsproto.handshake import server_extensions_handshake
 
-from .hypercorn_inbox import Inbox, discard_unread, in_chunks
+from ..asgi.websocket_exchange import ConnectionGone
+from .inbox import Inbox, discard_unread, in_chunks
 
 _GOING_AWAY = int(CloseReason.GOING_AWAY)
 
 
 async def _forget(message: object) -> None:
     """Discard messages for a finished application."""
-
-
-class ConnectionGone(OSError):
-    """The client can no longer receive messages."""
-
-    def __init__(self, close_code: int) -> None:
-        super().__init__("the connection is closed")
-        self.close_code = close_code
 
 
 class WebSocketStream(WSStream):

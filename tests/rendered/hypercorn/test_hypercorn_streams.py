@@ -12,7 +12,7 @@ from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset
 
 from checks.http2 import Http2Client, head, websocket
 from checks.served import Service, read_all, reset, serve
-from my_service._internal.server.hypercorn_inbox import discard_unread
+from my_service._internal.hypercorn.inbox import discard_unread
 
 
 @pytest.fixture(scope="module")

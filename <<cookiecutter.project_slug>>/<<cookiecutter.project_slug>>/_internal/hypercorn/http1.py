@@ -10,8 +10,8 @@ from hypercorn.asyncio.worker_context import EventWrapper
 from hypercorn.events import Closed, Event
 from hypercorn.protocol.h11 import H11Protocol
 
-from .hypercorn_connection import Connection, PipelineClosed
-from .hypercorn_http_streams import HttpStream
+from .connection import Connection, PipelineClosed
+from .http_streams import HttpStream
 
 _CHECK_INTERVAL = 1.0  # seconds between checks that a silent client is still connected
 

@@ -12,7 +12,7 @@ from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
 
 from ..asgi.http_exchange import CLIENT_DISCONNECTED, CLIENT_HALF_CLOSED
-from .hypercorn_inbox import Inbox, discard_unread
+from .inbox import Inbox, discard_unread
 
 
 class HttpStream(HTTPStream):

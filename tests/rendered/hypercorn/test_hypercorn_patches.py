@@ -97,7 +97,7 @@ def test_a_disconnect_with_a_request_waiting(
 
 FAILURES = {
     "connection": """
-from my_service._internal.server.hypercorn_http2 import Http2Connection
+from my_service._internal.hypercorn.http2 import Http2Connection
 async def fail(self, event):
     raise ValueError("broken server")
 Http2Connection._receive = fail

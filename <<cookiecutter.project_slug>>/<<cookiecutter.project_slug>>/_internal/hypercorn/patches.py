@@ -10,11 +10,11 @@ import hypercorn.protocol
 import hypercorn.protocol.h2
 import hypercorn.protocol.h11
 
-from .hypercorn_connection import Connection, ConnectionTasks
-from .hypercorn_http1 import Http1Connection
-from .hypercorn_http2 import Http2Connection
-from .hypercorn_http_streams import Http2Stream, HttpStream
-from .hypercorn_websocket_streams import Http2WebSocketStream, WebSocketStream
+from .connection import Connection, ConnectionTasks
+from .http1 import Http1Connection
+from .http2 import Http2Connection
+from .http_streams import Http2Stream, HttpStream
+from .websocket_streams import Http2WebSocketStream, WebSocketStream
 
 _REPLACED = (
     (hypercorn.asyncio.run, "TCPServer", Connection),

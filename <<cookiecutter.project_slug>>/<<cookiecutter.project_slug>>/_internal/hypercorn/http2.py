@@ -15,8 +15,8 @@ from hypercorn.protocol.events import Body
 from hypercorn.protocol.h2 import H2Protocol
 from priority.priority import MissingStreamError
 
-from .hypercorn_connection import GOAWAY
-from .hypercorn_inbox import in_chunks
+from .connection import GOAWAY
+from .inbox import in_chunks
 
 _WINDOW = 2**16  # approximate limit of unread bytes on a stream
 
