@@ -6,11 +6,10 @@ from fastapi.exception_handlers import (
 )
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from loguru import logger
 
-from ._internal.asgi.request_fields import request_fields
-from ._internal.log.jsonable import validation_errors
+from ._internal.asgi.request_fields import validation_fields
 from .config import settings
+from .logging import log_line
 
 
 async def request_validation_exception_handler(
@@ -20,16 +19,8 @@ async def request_validation_exception_handler(
 
     Production leaves out what was sent: people type anything into forms.
     """
-    logger.info(
-        "request validation exception",
-        method=request.method,
-        path_with_query=request_fields(request.scope)["path_with_query"],
-        detail=validation_errors(
-            exc.errors(),
-            body=exc.body,
-            with_input=settings.env != "production",
-        ),
-    )
+    fields = validation_fields(request.scope, exc, with_input=settings.env != "production")
+    log_line("INFO", "request validation exception", fields)
     return await default_validation_handler(request, exc)
 
 

@@ -17,16 +17,18 @@ INTERNAL = PACKAGE / "_internal"
 # What each part of `_internal` may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "context": set(),
-    "log": {"context"},
+    "upstream": set(),
+    "overrides": {"upstream"},
+    "log": {"context", "upstream"},
     "settings": {"log"},
     "asgi": {"context", "log"},
     "server": {"context", "log", "asgi"},
-    "hypercorn": {"asgi", "server"},
-    "uvicorn": {"asgi", "server"},
-    "begin": {"log"},
+    "hypercorn": {"asgi", "overrides", "server", "upstream"},
+    "uvicorn": {"asgi", "overrides", "server", "upstream"},
+    "begin": {"log", "upstream"},
     "early": {"begin", "log"},
     "reports": set(),
-    "sentry": {"context", "log", "asgi", "reports"},
+    "sentry": {"context", "log", "asgi", "reports", "upstream"},
     "prometheus": {"context", "asgi", "reports"},
 }
 
@@ -34,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 LIMITS = {
     "rooms": (480, 720),
     "named": (300, 300),
-    "internal": (5_300, 6_300),
+    "internal": (5_800, 6_850),
     "largest module": (220, 220),
     "tests": (400, 500),
 }

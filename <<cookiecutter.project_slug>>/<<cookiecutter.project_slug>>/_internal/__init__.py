@@ -6,6 +6,8 @@ the packages build on each other in the order of this list.
     begin                       importing it begins the log
     context                     the current request
     early                       signals and failing imports before the log begins, for `python -m`
+    upstream                    ends the start if a package lacks what this one needs of it
+    overrides                   checks and installs subclasses of another package's classes
 
     log/                        from a record to a line
         setup                   when the log begins, and with which settings
@@ -17,6 +19,7 @@ the packages build on each other in the order of this list.
         loguru_patch            log calls that never raise
         capture                 the standard library's logging, warnings, uncaught exceptions
         timestamps              RFC 3339
+        cache                   results that short texts ask for again
         jsonable                any value to JSON types, redacted and truncated
         names, numbers          names and numbers that JSON can hold
         texts                   texts that a line can hold: truncated, redacted, encodable
@@ -44,6 +47,7 @@ the packages build on each other in the order of this list.
         websocket_exchange      one WebSocket connection
         broken_responses        responses that break off inside of other middleware
         request_fields          what a line says of a request
+        request_ids             random ids
         hooks                   called for every request
         proxies                 the client behind trusted proxies
         lifespan                start-up and shutdown in the log

@@ -11,7 +11,7 @@ from loguru import logger
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
-from my_service._internal.log import loguru_patch
+from my_service._internal.log import loguru_patch, sink
 from my_service._internal.sentry import flushing
 from my_service.logging import init
 from my_service.sentry import SentrySettings, add_sentry
@@ -44,6 +44,7 @@ Report = Callable[..., Recorder]
 def report_fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[Report]:
     """Return a function that adds Sentry to an application and returns its recorder."""
     monkeypatch.setattr(loguru_patch, "listeners", [])
+    monkeypatch.setattr(sink, "line_listeners", [])
     monkeypatch.setattr(flushing, "_seconds_left", flushing.FLUSH_SECONDS)
     monkeypatch.setattr(flushing, "_has_stopped", False)
 

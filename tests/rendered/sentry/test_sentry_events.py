@@ -67,6 +67,28 @@ async def test_lines_of_32_requests_do_not_mix(report: Report) -> None:
     assert len({event["contexts"]["trace"]["trace_id"] for event in recorder.events}) == 32
 
 
+async def test_data_of_the_process_and_of_a_request(report: Report) -> None:
+    """A request starts with the tags of the process, and what it sets ends with it."""
+    app = make_app()
+    recorder = report(app)
+    sentry_sdk.set_tag("region", "eu")
+
+    @app.get("/{name}")
+    async def work(name: str) -> None:
+        if name == "first":
+            sentry_sdk.get_current_scope().fingerprint = [name]
+            sentry_sdk.set_tag(name, "set")
+        raise LookupError
+
+    async with connect(app) as client:
+        await client.get("/first")
+        await client.get("/second")
+    first, second = recorder.events
+    assert (first["tags"]["region"], first["tags"]["first"]) == ("eu", "set")
+    assert (second["tags"]["region"], "first" in second["tags"]) == ("eu", False)
+    assert (first["fingerprint"], "fingerprint" in second) == (["first"], False)
+
+
 async def test_a_background_task_shows_its_request(report: Report) -> None:
     """The request line is among the earlier lines, without personal data."""
     recorder = report(app := failing_app())

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter_ns
 from typing import Any
 
 from loguru import logger
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..context import RequestContext, current_request
+from ..log.fields import SafeFields
 from .hooks import hooks
+from .request_fields import own_headers, seconds_since
 
 # Writes a log line, given its fields, an unhandled exception and whether the request is quiet.
 WriteLine = Callable[[dict[str, Any], BaseException | None, bool], None]
@@ -43,7 +45,7 @@ class Exchange:
         self._send = send
         self._context = context
         self._write_line = write_line
-        self._start = perf_counter()
+        self._start = perf_counter_ns()
 
     async def run(self, app: ASGIApp) -> None:
         """Call `app` and log what it raises; re-raise only what is not an `Exception`."""
@@ -51,7 +53,8 @@ class Exchange:
             hook.on_start(self._scope)
         try:
             await app(self._scope, self.receive, self.send)
-            await self._on_return()
+            if not self._line_is_written:
+                await self._on_return()
         except BaseException as error:
             await self._on_error(error)
             if not isinstance(error, Exception):
@@ -70,6 +73,10 @@ class Exchange:
     async def send(self, message: Message) -> None:
         """Pass a message to the server."""
         raise NotImplementedError
+
+    def _with_own_headers(self, head: Message) -> Message:
+        headers = own_headers(head, self._context.request_id, seconds_since(self._start))
+        return {**head, "headers": headers}
 
     async def _on_return(self) -> None:
         """End the exchange; raise RuntimeError if the application did not complete it."""
@@ -91,7 +98,7 @@ class Exchange:
         if self._line_is_written:
             return
         self._line_is_written = True
-        fields = self._fields(error)
+        fields = SafeFields(self._fields(error))
         for hook in hooks:
             hook.on_end(self._scope, fields, error)
         try:

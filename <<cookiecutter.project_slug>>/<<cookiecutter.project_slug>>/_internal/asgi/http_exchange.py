@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from time import perf_counter
 from typing import Any
 
 from loguru import logger
@@ -12,10 +11,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from ..log.capture import mark_unhandled
+from ..log.texts import safe_text
 from .broken_responses import RESPONSE_BROKE
 from .exchange import CLIENT_CLOSED_REQUEST, Exchange
 from .hooks import hooks
-from .request_fields import own_headers, referer_and_user_agent, request_fields, seconds_since
+from .request_fields import referer_and_user_agent, request_fields, seconds_since
 
 # Scope key: the client closed its side before the response was complete.
 CLIENT_HALF_CLOSED = "client_half_closed"
@@ -49,16 +49,16 @@ class HttpExchange(Exchange):
     async def send(self, message: Message) -> None:
         """Pass a message to the server."""
         kind = message["type"]
-        if kind == "http.response.body":
+        if kind == "http.response.start":
+            # Hold it back until the body begins: after an earlier failure it can still be a 500.
+            self._head = message
+        elif kind == "http.response.body":
             length = len(message.get("body", b""))
             if length > _PIECE:
                 for piece in _pieces(message):
                     await self._send_body(piece, len(piece["body"]))
             else:
                 await self._send_body(message, length)
-        elif kind == "http.response.start":
-            # Hold it back until the body begins: after an earlier failure it can still be a 500.
-            self._head = message
         elif kind == "http.response.pathsend":
             await self._send_body(message, _content_length(self._head))
         else:
@@ -73,7 +73,8 @@ class HttpExchange(Exchange):
         self._ended = last
         try:
             if self._head:
-                await self._send_head(self._head)
+                await self._send(self._with_own_headers(self._head))
+                self._status, self._head = self._head["status"], None
             await self._send(message)
         except BaseException as error:
             self._ended = False
@@ -102,12 +103,6 @@ class HttpExchange(Exchange):
             # An endpoint that ignores disconnects would stream forever.
             self._disconnect_error = self._disconnect_error or OSError("the client has left")
             raise self._disconnect_error
-
-    async def _send_head(self, head: Message) -> None:
-        headers = own_headers(head, self._context.request_id, perf_counter() - self._start)
-        await self._send({**head, "headers": headers})
-        self._head = None
-        self._status = head["status"]
 
     def _finish(self) -> None:
         self._elapsed = seconds_since(self._start)
@@ -160,7 +155,7 @@ class HttpExchange(Exchange):
         referer, user_agent = referer_and_user_agent(scope["headers"])
         fields = {
             **request_fields(scope),
-            "method": scope["method"],
+            "method": safe_text(scope["method"]),
             "status_code": self._status or (500 if error else CLIENT_CLOSED_REQUEST),
             "response_length": self._length,
             "elapsed": self._elapsed if self._ended else seconds_since(self._start),

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from secrets import token_urlsafe
 from urllib.parse import quote
 
 from fastapi import FastAPI
@@ -14,6 +13,7 @@ from .broken_responses import mark_broken_responses
 from .exchange import Exchange, WriteLine, in_flight
 from .http_exchange import HttpExchange
 from .proxies import Network, TrustedProxies
+from .request_ids import random_id
 from .stack import add_outermost_middleware
 from .websocket_exchange import WebSocketExchange
 
@@ -78,7 +78,7 @@ class RequestLogMiddleware:
             return
         self.proxies.apply(scope)
         _restore_prefix(scope)
-        request_id = _given_id(scope) or token_urlsafe(self.request_id_length)
+        request_id = _given_id(scope) or random_id(self.request_id_length)
         context = RequestContext(request_id, scope)
         scope[_REQUEST_ID] = request_id
         token = current_request.set(context)

@@ -1,14 +1,13 @@
 """One WebSocket connection, from the handshake to the close."""
 
 from contextlib import suppress
-from time import perf_counter
 from typing import Any
 
 from fastapi import WebSocketDisconnect
 from starlette.types import Message
 
 from .exchange import CLIENT_CLOSED_REQUEST, Exchange
-from .request_fields import own_headers, request_fields, seconds_since
+from .request_fields import request_fields, seconds_since
 
 _SWITCHING, _FORBIDDEN, _ERROR = 101, 403, 500
 # RFC 6455, section 7.4.1
@@ -80,10 +79,6 @@ class WebSocketExchange(Exchange):
             if self._close_code is None:
                 self._close_code = getattr(error, "close_code", _VANISHED)
             raise
-
-    def _with_own_headers(self, message: Message) -> Message:
-        headers = own_headers(message, self._context.request_id, perf_counter() - self._start)
-        return {**message, "headers": headers}
 
     async def _on_return(self) -> None:
         if not self._status and self._close_code is None:

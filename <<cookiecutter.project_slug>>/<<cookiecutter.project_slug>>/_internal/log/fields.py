@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from math import isfinite
 from typing import Any, NamedTuple
 
 from .jsonable import to_jsonable
@@ -11,7 +11,6 @@ from .names import key_text, unused_name
 from .numbers import JSON_INTEGERS
 from .secret_names import MASK, is_secret
 from .texts import Redacted, safe_text
-from .timestamps import rfc3339
 
 # The fields of every line. An argument with such a name gets an underscore appended.
 RESERVED = frozenset({"timestamp", "level", "message", "source", "request_id", "exception"})
@@ -42,12 +41,12 @@ class LogEntry(NamedTuple):
     """The content of one line.
 
     Attributes:
-        time: an aware datetime.
+        timestamp: the time in RFC 3339 format.
         source: `file:function:line` of the caller.
         arguments: the keyword arguments of the log call.
     """
 
-    time: datetime
+    timestamp: str
     level: str
     message: str
     source: str
@@ -60,7 +59,7 @@ LineFormat = Callable[[LogEntry], dict[str, Any]]
 def basic_fields(entry: LogEntry) -> dict[str, Any]:
     """Return `timestamp`, `level`, `message` and `source`."""
     return {
-        "timestamp": rfc3339(entry.time),
+        "timestamp": entry.timestamp,
         "level": entry.level,
         "message": safe_text(entry.message),
         "source": entry.source,
@@ -74,15 +73,40 @@ def to_jsonable_field(name: str, value: object) -> Any:
     kind = type(value)
     if kind is str:
         return safe_text(value)  # type: ignore[arg-type]
-    if kind is Redacted:
+    if kind is Redacted or kind is bool:
         return value
-    if kind is int and value in JSON_INTEGERS:
+    if (kind is int and value in JSON_INTEGERS) or (kind is float and isfinite(value)):  # type: ignore[arg-type]
         return value
     return to_jsonable(value)
 
 
+class SafeFields(dict[str, Any]):
+    """Fields for `log_line` whose values need no other look as long as none is changed.
+
+    Args:
+        fields: JSON types, redacted; no names of `RESERVED`.
+    """
+
+    __slots__ = ("_given",)
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        super().__init__(fields)
+        self._given = fields
+
+    def are_final(self) -> bool:
+        """Return whether they can stand in a line as they are."""
+        return (
+            self == self._given
+            and constant_fields.keys().isdisjoint(self)
+            and not any(map(is_secret, self))
+        )
+
+
 def add_arguments(fields: dict[str, Any], arguments: Mapping[str, object]) -> None:
     """Add keyword arguments as JSON types, redacted; never replace another field."""
+    if type(arguments) is SafeFields and arguments.are_final():
+        fields |= arguments
+        return
     for name, value in arguments.items():
         if name in RESERVED or name in fields or name in constant_fields or not name.isascii():
             name = unused_name(unreserved_name(name), fields | constant_fields)

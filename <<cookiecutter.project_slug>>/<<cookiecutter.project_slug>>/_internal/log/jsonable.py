@@ -5,7 +5,7 @@ are truncated, with a note. A walk ends after `VALUE_LIMIT` values, whatever the
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence, Set, ValuesView
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from datetime import date, time
 from enum import Enum
 from itertools import islice
@@ -17,6 +17,7 @@ from pydantic import Secret, SecretBytes, SecretStr, ValidationError
 from .known_secrets import (
     ITEM_LIMIT,
     VALUE_LIMIT,
+    WITHOUT_PARTS,
     fields_of,
     find_secrets,
     is_pair,
@@ -110,7 +111,7 @@ def validation_errors(
         with_input: whether to keep the inputs.
     """
     errors = list(islice(errors, ITEM_LIMIT))
-    secrets, complete = find_secrets(body, [_input(error) for error in errors])
+    secrets, complete = find_secrets(body, [*_hiding_inputs(errors)])
     quoting = QUOTING if not complete else set() if with_input else {"input"}
     kept = [
         {name: value for name, value in error.items() if name not in quoting} for error in errors
@@ -118,9 +119,12 @@ def validation_errors(
     return list(scrub_values(Encoder().to_jsonable(kept), secrets))
 
 
-def _input(error: Mapping[str, Any]) -> object:
-    """Return the invalid input under a name that says whether it is secret."""
-    return {"secret" if is_secret_place(error.get("loc")) else "input": error.get("input")}
+def _hiding_inputs(errors: Iterable[Mapping[str, Any]]) -> Iterator[object]:
+    """Yield invalid inputs that can contain secrets, under a name that says whether they are."""
+    for error in errors:
+        value, is_hidden = error.get("input"), is_secret_place(error.get("loc"))
+        if is_hidden or type(value) not in WITHOUT_PARTS:
+            yield {"secret" if is_hidden else "input": value}
 
 
 class Encoder:
@@ -135,8 +139,9 @@ class Encoder:
         """Return `value` as JSON types, redacted."""
         if value is None or value is True or value is False:
             return value
+        is_text = type(value) is str and self._characters_left >= 0
         try:
-            shown = self._scalar(value)
+            shown = safe_text(value) if is_text else self._scalar(value)  # type: ignore[arg-type]
         except Exception:
             shown = safe_text(to_text(value))
         if type(shown) is str:
@@ -146,6 +151,8 @@ class Encoder:
     def _scalar(self, value: object) -> Any:
         if self._characters_left < 0:
             return f"<not shown: {class_name(value)}>"
+        if type(value) in _BUILT_IN:
+            return self._container(value)
         if isinstance(value, Enum):
             return self.to_jsonable(value.value)
         if isinstance(value, str):

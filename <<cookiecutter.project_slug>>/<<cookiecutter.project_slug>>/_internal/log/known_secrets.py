@@ -23,7 +23,8 @@ PART_LIMIT = 8  # characters; shorter parts of a secret are ordinary words
 _SEPARATORS = re.compile(r"[\s;,]+")
 _CREDENTIALS = re.compile(r"://[^\s/?#:@]{0,256}:(?P<password>[^\s/?#@]{4,256})@")
 
-_WITHOUT_PARTS = frozenset({str, bytes, bytearray, int, float, bool, complex, type(None), type})
+_LISTS = frozenset({list, tuple, set, frozenset})
+WITHOUT_PARTS = frozenset({str, bytes, bytearray, int, float, bool, complex, type(None), type})
 
 Members = Iterable[tuple[object, object]]
 
@@ -62,7 +63,7 @@ class _Search:
 
     def look_into(self, value: object) -> Iterator[object]:
         """Keep what `value` holds under secret names, and yield its other members."""
-        if type(value) in _WITHOUT_PARTS or id(value) in self._seen:
+        if type(value) in WITHOUT_PARTS or id(value) in self._seen:
             return
         self._seen.add(id(value))
         taken = list(islice(_members(value, id(value) in self._given), ITEM_LIMIT + 1))
@@ -119,6 +120,8 @@ def texts_of(value: object) -> Iterator[str]:
 
 def fields_of(value: object) -> Mapping[Any, object] | None:
     """Return the fields of a mapping, model, dataclass or named tuple, else None."""
+    if type(value) in _LISTS:
+        return None
     if isinstance(value, Mapping):
         return value
     if isinstance(value, BaseModel):

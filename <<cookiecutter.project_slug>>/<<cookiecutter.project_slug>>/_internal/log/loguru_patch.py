@@ -13,10 +13,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any, cast
 
+import loguru._logger
+from loguru import logger as loguru_logger
 from loguru._logger import Logger
 
+from ..upstream import check_mentions, check_names, check_parameters
 from .jsonable import scrubbed_text, to_jsonable
 from .known_secrets import find_secrets
 from .scrubbing import scrub
@@ -34,8 +38,9 @@ _PLAIN_TYPES = (str, int, float, bool, type(None))
 _CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
 
 
-# Called with every record after it is written, in the context of the call; they must not raise.
-# Unlike handlers, they survive `logger.remove()`.
+ERROR = 40  # as in Loguru and in `logging`
+# Called with every record of `ERROR` or higher after it is written, in the context of the call.
+# They must not raise. Unlike handlers, they survive `logger.remove()`.
 listeners: list[Callable[[Record], None]] = []
 
 # The sink appends to this list when it has written the line of the current log call.
@@ -49,11 +54,33 @@ def mark_written() -> None:
 
 
 def patch_loguru() -> None:
-    """Make every call of every Loguru logger safe; idempotent."""
-    Logger._log = _log  # type: ignore[method-assign]
+    """Make every call of every Loguru logger safe; idempotent.
+
+    Raises:
+        Missing: Loguru has moved a private name that the log needs.
+    """
+    if Logger._log is not _log:
+        _check_loguru()
+        Logger._log = _log  # type: ignore[method-assign]
 
 
 _loguru_log: Any = Logger._log
+_LOG_CALLS = ("trace", "debug", "info", "success", "warning", "error", "critical", "log", "catch")
+_OPTIONS = ("exception", "depth", "record", "lazy", "colors", "raw", "capture", "patchers", "extra")
+
+
+def _check_loguru() -> None:
+    """Raise Missing unless Loguru has the private names that this package uses."""
+    check_parameters(_loguru_log, "self", *[*signature(_log).parameters][1:])
+    # The order of the options that `_log` takes apart.
+    check_parameters(Logger.__init__, "self", "core", *_OPTIONS)
+    for name in _LOG_CALLS:
+        check_mentions(loguru._logger, "_log", f"Logger.{name}")
+    # What `sink` reads.
+    check_names(loguru_logger, "_core")
+    core = loguru_logger._core  # type: ignore[attr-defined]
+    check_names(core, "activation_list", "extra", "handlers", "min_level", "patcher")
+    check_names(loguru._logger.context, "get")
 
 
 def _log(
@@ -88,7 +115,7 @@ def _log(
             _log_failed(logger, options, error, str(message), {"args": args, **kwargs})
     finally:
         _written.reset(token)
-    for listener in listeners if records else ():
+    for listener in listeners if records and records[-1]["level"].no >= ERROR else ():
         listener(records[-1])
 
 

@@ -16,6 +16,8 @@ def unused_name(name: str, taken: Mapping[str, object]) -> str:
 
 def key_text(key: object) -> str:
     """Return a mapping's key as valid JSON text, truncated at `NAME_LIMIT`."""
+    if type(key) is str and len(key) <= NAME_LIMIT and key.isascii():
+        return key
     if isinstance(key, bytes):
         key = key[:READ_LIMIT].decode("utf-8", "backslashreplace")
     text = key if type(key) is str else to_text(key)

@@ -9,6 +9,8 @@ Words are split at punctuation and at changes of case; a trailing number is igno
 import re
 from collections.abc import Iterable
 
+from .cache import Cache
+
 MASK = "***"
 
 # Keys whose value is the name of another value: `{"name": "DB_PASSWORD", "value": "…"}`.
@@ -28,7 +30,6 @@ SECRET_ENDINGS: set[tuple[str, ...]] = {
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+|\d+")
 _NAME_LIMIT = 128  # characters; the end of a longer name decides
-_KNOWN_LIMIT = 4096
 
 
 def add_names(names: Iterable[str]) -> None:
@@ -37,23 +38,14 @@ def add_names(names: Iterable[str]) -> None:
     _known_names.clear()
 
 
-def is_secret(name: str) -> bool:
+def _is_secret(name: str) -> bool:
     """Return whether the value under `name` is secret."""
-    return _known_names[name if len(name) <= _NAME_LIMIT else name[-_NAME_LIMIT:]]
+    # Each part of `user[password]` and `token[$ne]` is checked.
+    return any(_ends_secretly(_words(part)) for part in name[-_NAME_LIMIT:].split("["))
 
 
-class _KnownNames(dict[str, bool]):
-    """Cache of secret names: every field of every line needs a look-up."""
-
-    def __missing__(self, name: str) -> bool:
-        if len(self) >= _KNOWN_LIMIT:
-            self.clear()
-        # Each part of `user[password]` and `token[$ne]` is checked.
-        self[name] = secret = any(_ends_secretly(_words(part)) for part in name.split("["))
-        return secret
-
-
-_known_names = _KnownNames()
+_known_names = Cache(_is_secret, length=_NAME_LIMIT, entries=4096)
+is_secret = _known_names.__getitem__
 
 
 def _words(name: str) -> tuple[str, ...]:

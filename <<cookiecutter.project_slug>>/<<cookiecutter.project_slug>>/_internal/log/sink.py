@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from loguru import logger
@@ -17,6 +17,7 @@ from .fields import LogEntry
 from .lines import dumps
 from .stream import Stream
 from .texts import class_name, safe_text, to_text
+from .timestamps import now, rfc3339
 from .tracebacks import format_exception
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ _handler_id = 0  # Loguru's default handler, which prints colours and local vari
 _pygments_style: str | None = None
 # The levels of the request log, to avoid Loguru's look-up.
 _LEVELS = {name: logger.level(name).no for name in ("DEBUG", "INFO", "ERROR")}
+
+
+# Called with every line after it is written, in the context of the call; they must not raise.
+line_listeners: list[Callable[[bytes], None]] = []
 
 
 def install(*, level: str, pygments_style: str | None) -> None:
@@ -54,14 +59,19 @@ def log_line(level: str, message: str, arguments: Mapping[str, object]) -> None:
     Every request pays for this line, and Loguru's part takes longer than the rest of it. So Loguru
     is used only where it makes a difference.
     """
-    if loguru_patch.listeners or _is_customised():
+    number = _level_number(level)
+    if (loguru_patch.listeners and number >= loguru_patch.ERROR) or _is_customised():
         logger.opt(depth=1).log(level, message, **arguments)
-    elif _level_number(level) >= logger._core.min_level:  # type: ignore[attr-defined]
+    elif number >= logger._core.min_level:  # type: ignore[attr-defined]
         caller = sys._getframe(1)
-        file = caller.f_code.co_filename.rpartition("/")[2]
-        source = f"{file}:{caller.f_code.co_name}:{caller.f_lineno}"
-        entry = LogEntry(datetime.now().astimezone(), level, message, source, arguments)
+        source = _source(caller.f_code.co_filename, caller.f_code.co_name, caller.f_lineno)
+        entry = LogEntry(now(), level, message, source, arguments)
         _write(_line(entry, {}))
+
+
+@lru_cache(maxsize=16)
+def _source(path: str, function: str, line: int) -> str:
+    return f"{path.rpartition('/')[2]}:{function}:{line}"
 
 
 def _level_number(level: str) -> int:
@@ -89,7 +99,8 @@ def _write_record(record: Record) -> bool:
     more = {}
     if error is not None and issubclass(type(error), BaseException):
         more["exception"] = _exception_text(error)
-    line = _line(LogEntry(record["time"], level, message, source, record["extra"]), more)
+    entry = LogEntry(rfc3339(record["time"]), level, message, source, record["extra"])
+    line = _line(entry, more)
     cast(dict[str, Any], record)["json"] = line
     _write(line)
     loguru_patch.mark_written()
@@ -123,8 +134,11 @@ def _write(line: bytes) -> None:
         # Production never imports Pygments.
         from .terminal import colored
 
-        line = colored(line, _pygments_style)
-    _stream.write(line)
+        _stream.write(colored(line, _pygments_style))
+    else:
+        _stream.write(line)
+    for listener in line_listeners:
+        listener(line)
 
 
 def _log_dropped(count: int) -> None:

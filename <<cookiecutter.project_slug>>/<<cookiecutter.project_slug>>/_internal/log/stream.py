@@ -60,33 +60,33 @@ class Stream:
         self._process_queue()
 
     def _process_queue(self) -> None:
-        """Write or keep new lines, unless the holder of the lock does so."""
+        """Write new lines as far as the descriptor takes them now, and keep the rest for a thread.
+
+        The holder of the lock does so for other threads too.
+        """
         while self._new and self._lock.acquire(blocking=False):
             try:
                 while self._new:
-                    self._write_or_keep(*self._new.popleft())
+                    fd, line = self._new.popleft()
+                    if not self._drain:
+                        line = self._write_after_backlog(fd, line)
+                    if line:
+                        self._keep(line)
             finally:
                 self._lock.release()
 
-    def _write_or_keep(self, fd: int, line: bytes) -> None:
-        if not self._drain:
+    def _write_after_backlog(self, fd: int, line: bytes) -> bytes:
+        """Write what the descriptor accepts without blocking; return the rest of `line`."""
+        if fd != self._fd:
             self._watch(fd)
-            self._write_backlog()  # first: it may make room for the line
-        self._keep(line)
-        if not self._drain:
-            self._write_backlog()
-
-    def _write_backlog(self) -> None:
-        """Write what the descriptor takes now; leave the rest to a thread."""
-        while self._backlog:
-            line = self._backlog.popleft()
-            self._backlog_size -= len(line)
-            rest = self._write_now(line)
-            if rest:
+        while self._backlog:  # no thread could be started
+            kept = self._backlog.popleft()
+            self._backlog_size -= len(kept)
+            if rest := self._write_now(kept):
                 self._backlog.appendleft(rest)
                 self._backlog_size += len(rest)
-                self._start_drain()
-                return
+                return line
+        return self._write_now(line)
 
     def flush(self, timeout: float) -> None:
         """Wait at most `timeout` seconds until the backlog is written."""
@@ -95,10 +95,9 @@ class Stream:
             drain.join(timeout)
 
     def _watch(self, fd: int) -> None:
-        if fd != self._fd:
-            poll = select.poll()
-            poll.register(fd, select.POLLOUT)
-            self._poll, self._fd = poll, fd
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT)
+        self._poll, self._fd = poll, fd
 
     def _write_now(self, line: bytes) -> bytes:
         """Write what the descriptor accepts without blocking; return the rest."""
@@ -125,6 +124,8 @@ class Stream:
         else:
             self._backlog.append(line)
             self._backlog_size += len(line)
+        if not self._drain:
+            self._start_drain()
 
     def _start_drain(self) -> None:
         self._drain = Thread(target=self._run, name="log-drain", daemon=True)

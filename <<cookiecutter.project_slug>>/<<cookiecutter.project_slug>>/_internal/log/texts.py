@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from functools import lru_cache
 
+from .cache import Cache
 from .redaction import redact, redact_target
 from .scrubbing import scrub
 from .secret_names import MASK, add_names
@@ -12,7 +12,6 @@ TEXT_LIMIT = 4_000
 # Characters read beyond the limit, so that a secret that crosses it is found whole.
 MARGIN = 256
 READ_LIMIT = TEXT_LIMIT + MARGIN
-_SHORT = 256
 
 _in_text: ContextVar[bool] = ContextVar("in_text", default=False)
 
@@ -45,17 +44,6 @@ class Redacted(str):
     __slots__ = ()
 
 
-def safe_text(text: str) -> str:
-    """Return `text` redacted, truncated at `TEXT_LIMIT` and encodable as UTF-8."""
-    # Short texts are cached because they repeat: messages, paths, user agents.
-    return _safe_short(text) if len(text) <= _SHORT else safe_prefix(text)
-
-
-def safe_target(target: str) -> Redacted:
-    """Return a path with its query, or a URL, as `safe_text` does, with its parameters redacted."""
-    return _safe_short_target(target) if len(target) <= _SHORT else _safe_target(target)
-
-
 def safe_prefix(
     text: str,
     secrets: Iterable[str] = (),
@@ -63,7 +51,9 @@ def safe_prefix(
     length: int = 0,
     redactor: Callable[[str], str] = redact,
 ) -> str:
-    """Return `text` as `safe_text` does; it may be the beginning of a longer text.
+    """Return `text` redacted, truncated at `TEXT_LIMIT` and encodable as UTF-8.
+
+    It may be the beginning of a longer text.
 
     Args:
         text: any text; only the first `READ_LIMIT` characters are read.
@@ -89,18 +79,21 @@ def exception_line(kind: str, text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def _safe_target(target: str) -> Redacted:
+    """Return a path with its query, or a URL, redacted by its parameters' names."""
     return Redacted(safe_prefix(target, redactor=redact_target))
 
 
-_safe_short = lru_cache(maxsize=256)(safe_prefix)
-_safe_short_target = lru_cache(maxsize=256)(_safe_target)
+# Messages, paths and user agents repeat.
+_texts = Cache(safe_prefix, length=256, entries=256)
+_targets = Cache(_safe_target, length=256, entries=256)
+safe_text, safe_target = _texts.__getitem__, _targets.__getitem__
 
 
 def add_secret_names(names: Iterable[str]) -> None:
     """Make `names` (`iban`, `session_id`) and every name that ends in their words secret."""
     add_names(names)
-    _safe_short.cache_clear()
-    _safe_short_target.cache_clear()
+    _texts.clear()
+    _targets.clear()
 
 
 def _without_unfinished(text: str) -> str:

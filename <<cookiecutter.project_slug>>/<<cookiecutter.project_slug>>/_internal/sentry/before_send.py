@@ -17,7 +17,7 @@ from .events import (
     redact_telemetry,
     request_info,
 )
-from .reported import is_reported, lines_of, mark_reported
+from .reported import LINES, is_reported, mark_reported, request_state
 
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
@@ -30,13 +30,15 @@ def before_send(event: Event, hint: Hint) -> Event | None:
         if is_reported(error):
             return None
         mark_reported(error)
-    request = current_request.get()
+    request, known = current_request.get(), request_state()
     if request:
         event["transaction"] = route_template(request.scope)
         event["tags"] = {**event.get("tags", {}), "request_id": request.request_id}
         event["request"] = request_info(request.scope)
         own = cast(dict[str, Any], event.get("breadcrumbs") or {}).get("values", [])
-        event["breadcrumbs"] = {"values": [*own, *breadcrumbs(lines_of(request))]}
+        # Without the line of the event itself.
+        lines = [line for line in known.lines if line is not hint.get("line")] if known else []
+        event["breadcrumbs"] = {"values": [*own, *breadcrumbs(lines[-LINES:])]}
     try:
         return complete(event, error, handled=hint.get("handled", True))
     except Exception as problem:

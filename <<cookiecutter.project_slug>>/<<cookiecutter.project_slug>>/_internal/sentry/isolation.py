@@ -1,10 +1,40 @@
 """Middleware that isolates and traces each request for Sentry."""
 
+from typing import Any
+
 import sentry_sdk
+from sentry_sdk.scope import Scope as SentryScope
+from sentry_sdk.scope import ScopeType, _current_scope, _isolation_scope
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..reports.route import UNMATCHED, route_template
 from .flushing import set_stopped
+
+
+class _LazyCopy(SentryScope):
+    """The SDK's data of a request: a copy made at its first use, for most requests need none.
+
+    `sentry_sdk.isolation_scope()` would take longer than all other work for Sentry.
+    """
+
+    __slots__ = ("_original",)
+
+    def __init__(self, original: SentryScope) -> None:
+        self._original = original
+
+    def __getattr__(self, name: str) -> Any:
+        """Copy the original, because an attribute has no value yet."""
+        if name not in SentryScope.__slots__:
+            raise AttributeError(name)
+        copied = self._original.fork()
+        if copied._type is ScopeType.ISOLATION:
+            copied.set_new_propagation_context()
+        for slot in SentryScope.__slots__:
+            try:
+                object.__getattribute__(self, slot)
+            except AttributeError:
+                setattr(self, slot, getattr(copied, slot))
+        return object.__getattribute__(self, name)
 
 
 class IsolationMiddleware:
@@ -21,12 +51,16 @@ class IsolationMiddleware:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
             return
-        with sentry_sdk.isolation_scope() as isolated:
-            isolated.set_new_propagation_context()
+        isolation = _isolation_scope.set(_LazyCopy(sentry_sdk.get_isolation_scope()))
+        current = _current_scope.set(_LazyCopy(sentry_sdk.get_current_scope()))
+        try:
             if self.traces and scope["type"] == "http":
                 await self._traced(scope, receive, send)
             else:
                 await self.app(scope, receive, send)
+        finally:
+            _current_scope.reset(current)
+            _isolation_scope.reset(isolation)
 
     async def _traced(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Do not continue a client's trace: any client could turn sampling on with it.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
+from functools import partial
 
-from ..context import RequestContext, current_request
+from ..context import current_request
 
 LINES = 30  # of a request, shown in its events
+_STATE = "sentry"  # scope key
 _REPORTED = "__reported_to_sentry__"  # attribute of exceptions that have an event
 
 
@@ -17,11 +17,8 @@ _REPORTED = "__reported_to_sentry__"  # attribute of exceptions that have an eve
 class RequestState:
     """The last log lines of a request, and whether it has an event."""
 
-    lines: deque[bytes] = field(default_factory=lambda: deque(maxlen=LINES))
+    lines: deque[bytes] = field(default_factory=partial(deque, maxlen=LINES + 1))
     has_event: bool = False
-
-
-_of_requests: WeakKeyDictionary[RequestContext, RequestState] = WeakKeyDictionary()
 
 
 def request_state() -> RequestState | None:
@@ -29,15 +26,16 @@ def request_state() -> RequestState | None:
     request = current_request.get()
     if request is None:
         return None
-    known = _of_requests.get(request)
+    known: RequestState | None = request.scope.get(_STATE)
     if known is None:
-        known = _of_requests[request] = RequestState()
+        known = request.scope[_STATE] = RequestState()
     return known
 
 
-def lines_of(request: RequestContext) -> Iterable[bytes]:
-    """Return the last log lines of a request."""
-    return _of_requests[request].lines if request in _of_requests else ()
+def remember_line(line: bytes) -> None:
+    """Keep a line for the events of the current request."""
+    if known := request_state():
+        known.lines.append(line)
 
 
 def mark_reported(error: BaseException) -> None:

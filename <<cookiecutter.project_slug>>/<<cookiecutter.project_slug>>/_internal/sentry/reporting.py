@@ -12,32 +12,39 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import sentry_sdk
 from fastapi import FastAPI
 from loguru import logger
-from sentry_sdk.scope import global_event_processors
 
 from ..asgi.stack import add_outermost_middleware
 from ..context import current_request
-from ..log import loguru_patch
+from ..log import loguru_patch, sink
 from ..reports.route import route_template
-from .before_send import (
-    before_send,
-    before_send_telemetry,
-    before_send_transaction,
-    before_serialization,
-)
-from .events import fields_of, logentry
-from .flushing import flush, flush_if_stopped
-from .isolation import IsolationMiddleware
-from .reported import LINES, RequestState, is_reported, request_state
+from ..upstream import check_mentions, check_names, required
+from .reported import LINES, RequestState, is_reported, remember_line, request_state
+
+REQUIREMENT = "sentry-sdk>=2.75,<3"
+
+with required(REQUIREMENT):
+    import sentry_sdk.scope
+    import sentry_sdk.tracing
+    import sentry_sdk.worker
+    from sentry_sdk.scope import global_event_processors
+
+    from .before_send import (
+        before_send,
+        before_send_telemetry,
+        before_send_transaction,
+        before_serialization,
+    )
+    from .events import fields_of, logentry
+    from .flushing import flush, flush_if_stopped
+    from .isolation import IsolationMiddleware
 
 if TYPE_CHECKING:
     from loguru import Record
     from sentry_sdk.types import Event, Hint
 
 _WORKER = "sentry-sdk.BackgroundWorker"
-_ERROR = logger.level("ERROR").no
 _CRITICAL = logger.level("CRITICAL").no
 # Fields that only the line of a request has together.
 _REQUEST_LINE = frozenset({"method", "path_with_query", "response_length", "status_code"})
@@ -48,6 +55,8 @@ def init_sentry(app: FastAPI, **options: Any) -> None:
 
     Send no personal data: no addresses, headers, cookies, bodies or queries.
     """
+    with required(REQUIREMENT):
+        _check_sdk()
     sentry_sdk.init(
         default_integrations=False,
         auto_enabling_integrations=False,
@@ -68,10 +77,19 @@ def init_sentry(app: FastAPI, **options: Any) -> None:
         global_event_processors.append(before_serialization)
     if _on_record not in loguru_patch.listeners:
         loguru_patch.listeners.append(_on_record)
+        sink.line_listeners.append(remember_line)
         logging.getLogger("urllib3.connectionpool").addFilter(_is_worth_a_line)
         atexit.register(flush)
     traces = options["traces_sample_rate"] is not None
     add_outermost_middleware(app, partial(IsolationMiddleware, traces=traces))
+
+
+def _check_sdk() -> None:
+    """Raise Missing unless the SDK has the names that this package uses."""
+    check_names(sentry_sdk.Scope, "set_new_propagation_context", "set_transaction_name")
+    check_names(sentry_sdk.tracing.Span, "set_http_status", "set_tag")
+    check_mentions(sentry_sdk.scope, "global_event_processors")
+    check_mentions(sentry_sdk.worker, _WORKER)
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
@@ -83,15 +101,12 @@ def _is_worth_a_line(record: logging.LogRecord) -> bool:
 
 
 def _on_record(record: Record) -> None:
-    """Report a record of an error, and remember its log line for the events of its request."""
-    known = request_state()
-    if record["level"].no >= _ERROR and record["thread"].name != _WORKER:
+    """Report a record of an error."""
+    if record["thread"].name != _WORKER:
         try:
-            _report(record, known or RequestState())
+            _report(record, request_state() or RequestState())
         except Exception as error:
             logger.warning("no event could be made", error=error)
-    if known and (line := cast(dict[str, Any], record).get("json")):
-        known.lines.append(line)
 
 
 def _report(record: Record, known: RequestState) -> None:
@@ -102,7 +117,8 @@ def _report(record: Record, known: RequestState) -> None:
         # Logged without an exception: the one being handled is still the cause.
         handled = sys.exception()
         error = None if handled is None or is_reported(handled) else handled
-    hint: Hint = {"handled": "unhandled" not in record}
+    line = cast(dict[str, Any], record).get("json")
+    hint: Hint = {"handled": "unhandled" not in record, "line": line}
     if error is not None:
         hint["exc_info"] = (type(error), error, error.__traceback__)
     known.has_event = True
