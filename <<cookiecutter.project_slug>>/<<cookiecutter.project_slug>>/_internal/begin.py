@@ -5,6 +5,9 @@ Import it before the rest of this package in every entry point: `main`, a script
     from ._internal import begin  # noqa: F401
 """
 
-from .log.setup import begin
+from . import upstream
 
-begin()
+with upstream.required("loguru>=0.7.3,<0.8"):
+    from .log.setup import begin
+
+    begin()

@@ -7,10 +7,14 @@ from typing import Any
 
 from hypercorn.asyncio.task_group import TaskGroup
 from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.worker_context import AsyncioSingleTask, WorkerContext
+from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol import ProtocolWrapper
 from hypercorn.protocol.h2 import H2Protocol
 from hyperframe.frame import GoAwayFrame
 from loguru import logger
+from typing_extensions import override
 
 # Announces the shutdown but still accepts every stream.
 GOAWAY = GoAwayFrame(0, last_stream_id=2**31 - 1).serialize()
@@ -23,13 +27,20 @@ class PipelineClosed(Exception):
 class Connection(TCPServer):
     """A connection that ends when its client closes it; it is registered while it is open.
 
-    Hypercorn keeps it and its file descriptor for another `keep_alive_timeout` seconds. It also
-    cancels and restarts the timeout task for each request. Here one task serves the whole
-    connection, which saves a tenth of the cost of a small request.
+    Hypercorn keeps it and its file descriptor for another `keep_alive_timeout` seconds. It does not
+    handle every network error when it closes it (pgjones/hypercorn #361). It also cancels and
+    restarts the timeout task for each request. Here one task serves the whole connection, which
+    saves a tenth of the cost of a small request.
 
     When a connection fails in Hypercorn, its requests wait forever. Here they receive a disconnect.
     """
 
+    config: Config
+    context: WorkerContext
+    idle_task: AsyncioSingleTask
+    protocol: ProtocolWrapper
+
+    @override
     async def run(self) -> None:
         self._idle, self._idle_since = True, self.loop.time()
         task = asyncio.current_task()
@@ -39,7 +50,7 @@ class Connection(TCPServer):
         await super().run()
 
     def send_goaway(self) -> None:
-        """Send GOAWAY to an HTTP/2 client (RFC 9113, 6.8), but still answer its requests.
+        """Send GOAWAY to a client (RFC 9113, 6.8), but still answer its requests (HTTP/2 only).
 
         Hypercorn's own GOAWAY would cut off all streams in flight.
         """
@@ -59,6 +70,7 @@ class Connection(TCPServer):
             self.writer.close()
             await self.protocol.handle(Closed())
 
+    @override
     async def protocol_send(self, event: Event) -> None:
         if isinstance(event, RawData):
             await self._write(event.data)
@@ -87,14 +99,17 @@ class Connection(TCPServer):
             if self.context.terminated.is_set():
                 self._task_group.spawn(self._initiate_server_close)
 
+    @override
     async def _read_data(self) -> None:
         await self.guard(super()._read_data)
         await self.idle_task.stop()
 
+    @override
     async def _close(self) -> None:
-        with suppress(OSError):  # Hypercorn does not handle every network error
+        with suppress(OSError):
             await super()._close()
 
+    @override
     async def _idle_timeout(self) -> None:
         limit = self.config.keep_alive_timeout
         left = limit
@@ -111,7 +126,10 @@ open_connections: dict[asyncio.Task[None], Connection] = {}
 
 
 class ConnectionTasks(TaskGroup):
-    """The tasks of a connection; a failing task does not cancel the others."""
+    """The tasks of a connection.
+
+    In Hypercorn, a task that fails cancels all others (pgjones/hypercorn #329).
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
@@ -119,5 +137,6 @@ class ConnectionTasks(TaskGroup):
         assert task is not None
         self._connection = open_connections[task]
 
+    @override
     def spawn(self, func: Callable[..., Awaitable[None]], *args: Any) -> None:
         super().spawn(self._connection.guard, func, *args)

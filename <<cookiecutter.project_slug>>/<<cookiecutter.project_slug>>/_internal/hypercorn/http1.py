@@ -9,6 +9,7 @@ import h11
 from hypercorn.asyncio.worker_context import EventWrapper
 from hypercorn.events import Closed, Event
 from hypercorn.protocol.h11 import H11Protocol
+from typing_extensions import override
 
 from .connection import Connection, PipelineClosed
 from .http_streams import HttpStream
@@ -20,7 +21,7 @@ class _PipelineEvent(EventWrapper):
     """Event that a pipelined HTTP/1.1 request waits for until the previous one is answered.
 
     Args:
-        look: called every `_CHECK_INTERVAL` seconds to check that the client is still connected.
+        check_client: called every `_CHECK_INTERVAL` seconds while the request waits.
     """
 
     _will_not_come = False
@@ -29,6 +30,7 @@ class _PipelineEvent(EventWrapper):
         super().__init__()
         self._check_client = check_client
 
+    @override
     async def wait(self) -> None:
         while not self.is_set():
             try:
@@ -57,6 +59,7 @@ class Http1Connection(H11Protocol):
         super().__init__(*args)
         self.can_read = _PipelineEvent(self._check_client)
 
+    @override
     async def handle(self, event: Event) -> None:
         await super().handle(event)
         if isinstance(event, Closed):
@@ -71,6 +74,7 @@ class Http1Connection(H11Protocol):
         elif _is_half_closed(connection.writer.get_extra_info("socket").fileno()):
             cast(HttpStream, self.stream).client_left()
 
+    @override
     async def _check_protocol(self, event: h11.Request) -> None:
         if event.method == b"PRI":
             await super()._check_protocol(event)

@@ -10,10 +10,13 @@ import h2.events
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, PriorityUpdated, RequestReceived, StreamReset
 from h2.exceptions import ProtocolError
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
 from hypercorn.events import Event, RawData, Updated
 from hypercorn.protocol.events import Body
-from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.h2 import H2Protocol, StreamBuffer
 from priority.priority import MissingStreamError
+from typing_extensions import override
 
 from .connection import GOAWAY
 from .inbox import in_chunks
@@ -22,19 +25,23 @@ _WINDOW = 2**16  # approximate limit of unread bytes on a stream
 
 
 class Http2Connection(H2Protocol):
-    """A connection that no single stream can break.
+    """A connection that no single stream can break (HTTP/2 only).
 
     In Hypercorn, each of these ends all requests of the connection: a body whose request is already
-    answered, a request that it cannot parse, more than a thousand requests reset at once. Responses
-    that wait for a client to read keep waiting after the client has gone. After
-    `keep_alive_max_requests` Hypercorn cuts off all streams in flight, and a request that arrives
-    too late looks as if it had been processed.
+    answered (pgjones/hypercorn #329), a request that it cannot parse, more than a thousand requests
+    reset at once. Responses that wait for a client to read keep waiting after the client has gone.
+    After `keep_alive_max_requests` Hypercorn cuts off all streams in flight, and a request that
+    arrives too late looks as if it had been processed.
     """
+
+    config: Config
+    context: WorkerContext
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.keep_alive_requests = -sys.maxsize
 
+    @override
     async def initiate(self, *args: Any) -> None:
         await super().initiate(*args)
         # So large that only the window of each stream limits it.
@@ -45,6 +52,7 @@ class Http2Connection(H2Protocol):
         if self.config.keep_alive_max_requests == 0:  # the service stops
             await self.send(RawData(GOAWAY))
 
+    @override
     async def handle(self, event: Event) -> None:
         if isinstance(event, RawData):
             async for piece in in_chunks(event.data):
@@ -55,6 +63,7 @@ class Http2Connection(H2Protocol):
             for buffer in self.stream_buffers.values():
                 await buffer.close()
 
+    @override
     async def _handle_events(self, events: list[h2.events.Event]) -> None:
         for number, event in enumerate(takewhile(lambda _: not self.closed, events)):
             if isinstance(event, RequestReceived):
@@ -102,19 +111,23 @@ class Http2Connection(H2Protocol):
 
     async def _forget(self, stream_id: int) -> None:
         """Discard unsent data of a stream; Hypercorn does so only when it sends again."""
-        buffer = self.stream_buffers.pop(stream_id, None)
+        buffer: StreamBuffer | None = self.stream_buffers.pop(stream_id, None)
         if buffer:
             await buffer.close()
         with suppress(MissingStreamError):
             self.priority.remove_stream(stream_id)
 
+    @override
     async def _send_data(self, stream_id: int) -> None:
         with suppress(KeyError):  # discarded in the meantime
             await super()._send_data(stream_id)
 
 
 def _is_readable(request: RequestReceived) -> bool:
-    """Return whether Hypercorn can parse the request; it supports CONNECT only for WebSockets."""
+    """Return whether Hypercorn can parse the request.
+
+    It supports CONNECT only for WebSockets, and does not reject others (pgjones/hypercorn #277).
+    """
     head = {name: value for name, value in request.headers if name.startswith(b":")}
     path, _, _ = head.get(b":path", b"\xff").partition(b"?")
     is_websocket = head.get(b":protocol", b"websocket") == b"websocket"

@@ -8,8 +8,9 @@ from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 from hypercorn.protocol.events import Body, EndBody, StreamClosed
 from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.h2 import H2Protocol, StreamBuffer
 from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
+from typing_extensions import override
 
 from ..asgi.http_exchange import CLIENT_DISCONNECTED, CLIENT_HALF_CLOSED
 from .inbox import Inbox, discard_unread
@@ -22,8 +23,11 @@ class HttpStream(HTTPStream):
     `max_app_queue_size` pieces of the body unread.
     """
 
-    app_put: Any = None  # until the application starts
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.app_put: Any = None  # until the application starts
 
+    @override
     async def handle(self, event: StreamEvent) -> None:
         if not isinstance(event, StreamClosed):
             await super().handle(event)
@@ -45,6 +49,7 @@ class HttpStream(HTTPStream):
             self.app_put.__self__.put_nowait({"type": "http.disconnect"})
         self._note(CLIENT_HALF_CLOSED)
 
+    @override
     async def app_send(self, message: Any) -> None:
         await super().app_send(message)
         if self.closed and self.state is not ASGIHTTPState.CLOSED:
@@ -64,29 +69,35 @@ class HttpStream(HTTPStream):
 
 
 class Http2Stream(HttpStream):
-    """A stream that is reset if its response breaks off; Hypercorn leaves its client waiting."""
+    """A stream that is reset if its response breaks off (HTTP/2 only).
+
+    Hypercorn leaves its client waiting.
+    """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._inbox = Inbox(self, super().handle)
 
+    @override
     async def handle(self, event: StreamEvent) -> None:
         if isinstance(event, Body) or (isinstance(event, EndBody) and self._inbox.is_used):
             self._inbox.put(event)
         else:
             await super().handle(event)
 
+    @override
     async def app_send(self, message: Any) -> None:
         if message is None and not self.closed and self.state is ASGIHTTPState.RESPONSE:
             await self._reset()
         await super().app_send(message)
 
+    @override
     def _is_lost(self) -> bool:
         return True
 
     async def _reset(self) -> None:
         connection: H2Protocol = self.send.__self__  # type: ignore[attr-defined]
-        buffer = connection.stream_buffers[self.stream_id]
+        buffer: StreamBuffer = connection.stream_buffers[self.stream_id]
         if buffer.buffer:
             await buffer.drain()
         with suppress(ProtocolError):  # the stream is already closed

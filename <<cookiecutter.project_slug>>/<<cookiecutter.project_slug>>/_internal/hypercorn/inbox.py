@@ -36,7 +36,7 @@ def discard_unread(put: Any) -> None:
 
 
 class Inbox:
-    """Data received on an HTTP/2 stream, for an application that reads at its own pace.
+    """Data received on a stream, for an application that reads at its own pace (HTTP/2 only).
 
     Hypercorn stops reading a connection while one of its applications does not read. That blocks
     all other requests, and even the window updates that the response of this one needs. Here only
@@ -50,7 +50,7 @@ class Inbox:
     def __init__(
         self, stream: HTTPStream | WSStream, take: Callable[[StreamEvent], Awaitable[None]]
     ) -> None:
-        self._stream = stream
+        self._stream: HTTPStream | WSStream = stream
         self._take = take
         self._data = bytearray()
         self._is_complete = False

@@ -1,7 +1,8 @@
 """Correct what Hypercorn 0.18 gets wrong when connections end.
 
-It has no settings for this, so `patch_hypercorn` replaces its classes where it looks them up.
-`pyproject.toml` pins the minor version: before raising it, check which patches are still needed.
+It has neither settings nor hooks for this, so `patch_hypercorn` replaces its classes where it looks
+them up. `pyproject.toml` pins the minor version: before raising it, check which patches are still
+needed. The start ends with one line if the version does not fit (`overrides`).
 """
 
 import hypercorn.asyncio.run
@@ -10,6 +11,7 @@ import hypercorn.protocol
 import hypercorn.protocol.h2
 import hypercorn.protocol.h11
 
+from ..overrides import replace
 from .connection import Connection, ConnectionTasks
 from .http1 import Http1Connection
 from .http2 import Http2Connection
@@ -29,6 +31,10 @@ _REPLACED = (
 
 
 def patch_hypercorn() -> None:
-    """Make every Hypercorn server in this process use the classes above."""
+    """Make every Hypercorn server in this process use the classes above.
+
+    Raises:
+        Missing: this version of Hypercorn looks them up elsewhere.
+    """
     for module, name, replacement in _REPLACED:
-        setattr(module, name, replacement)
+        replace(module, name, replacement)

@@ -5,21 +5,32 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from hypercorn.asyncio import serve
-from hypercorn.config import Config, Sockets
-from hypercorn.typing import ASGIFramework
-from hypercorn.utils import LifespanFailureError
 from starlette.types import ASGIApp
+from typing_extensions import override
 
+from .. import upstream
+from ..overrides import check_overrides
 from ..server import process
 from ..server.listener import Listener
 from ..server.settings import IDLE_TIMEOUT, ServerSettings
-from .connection import open_connections
-from .patches import patch_hypercorn
+
+REQUIREMENT = "hypercorn>=0.18,<0.19"
+
+with upstream.required(REQUIREMENT):
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config, Sockets
+    from hypercorn.typing import ASGIFramework
+    from hypercorn.utils import LifespanFailureError
+
+    from .connection import open_connections
+    from .patches import patch_hypercorn
 
 
 def run(path: str, settings: ServerSettings) -> int:
     """Serve the application at `package.module:name` and return the exit code of the process."""
+    with upstream.required(REQUIREMENT):
+        check_overrides(__package__, "hypercorn")
+        patch_hypercorn()
     return process.run(path, settings, HypercornServer)
 
 
@@ -32,9 +43,9 @@ class HypercornServer:
     """
 
     loop_factory = None
+    _config: Config
 
     def __init__(self, settings: ServerSettings, listener: Listener) -> None:
-        patch_hypercorn()
         self._listener = listener
         self._config = _config(settings, listener)
 
@@ -76,13 +87,14 @@ class ServerConfig(Config):
         super().__init__()
         self._listener = listener
 
+    @override
     def create_sockets(self) -> Sockets:
         """Return the sockets that Hypercorn listens on."""
         return Sockets([], [self._listener.port], [])
 
 
 def _config(settings: ServerSettings, listener: Listener) -> Config:
-    config = ServerConfig(listener)
+    config: Config = ServerConfig(listener)
     config.root_path = settings.root_path
     config.include_server_header = False
     config.errorlog = HypercornLogger("hypercorn.error")

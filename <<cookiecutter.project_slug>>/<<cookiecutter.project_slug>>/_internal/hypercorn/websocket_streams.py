@@ -6,7 +6,8 @@ from typing import Any, cast
 
 from hypercorn.protocol.events import Body, Data, EndBody, Request, StreamClosed
 from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.ws_stream import ASGIWebsocketState, WSStream
+from hypercorn.protocol.ws_stream import ASGIWebsocketState, Handshake, WebsocketBuffer, WSStream
+from typing_extensions import override
 from wsproto.events import CloseConnection, Pong
 from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import CloseReason
@@ -30,18 +31,21 @@ class WebSocketStream(WSStream):
     Hypercorn waits for the client to close the connection, which may never happen.
     """
 
+    buffer: WebsocketBuffer
+    handshake: Handshake
     _close_code = int(CloseReason.ABNORMAL_CLOSURE)
     _gone = False
     _ended = False
     _answering = False
 
+    @override
     async def handle(self, event: StreamEvent) -> None:
         if isinstance(event, StreamClosed):
             await self._end()
         elif isinstance(event, Body | Data):
             await self._receive(event.data)
         else:
-            request = cast(Request, event)
+            request: Request = cast(Request, event)
             await super().handle(replace(request, headers=_readable(request.headers)))
             if not _is_understood(self.handshake.extensions):
                 self.handshake.extensions = None
@@ -71,6 +75,7 @@ class WebSocketStream(WSStream):
             await self._disconnect()
             self.app_put = _forget
 
+    @override
     async def app_send(self, message: Any) -> None:
         """Pass a message to the client.
 
@@ -97,6 +102,7 @@ class WebSocketStream(WSStream):
         assert self.app_put
         await self.app_put({"type": "websocket.disconnect", "code": self._close_code})
 
+    @override
     async def _send_wsproto_event(self, event: Any) -> None:
         if self.closed:
             return
@@ -108,12 +114,13 @@ class WebSocketStream(WSStream):
 
 
 class Http2WebSocketStream(WebSocketStream):
-    """A WebSocket over HTTP/2, which ends when its client ends the stream."""
+    """A WebSocket that ends when its client ends the stream (HTTP/2 only)."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._inbox = Inbox(self, self._take)
 
+    @override
     async def handle(self, event: StreamEvent) -> None:
         if isinstance(event, Body | EndBody):
             self._inbox.put(event)

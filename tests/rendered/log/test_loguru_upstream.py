@@ -1,0 +1,39 @@
+"""A version of Loguru that moved a private name that the log needs ends the start."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from checks.imitated import Change
+from checks.refusals import RUN, refusal
+from tests.conftest import PROJECT
+
+REQUIREMENT = "loguru>=0.7.3,<0.8"
+
+CHANGES = {
+    "module gone": Change("loguru._logger", "", None, "loguru._logger"),
+    "class renamed": Change("loguru", r"\bLogger\b", "BaseLogger", "Logger"),
+    "context renamed": Change("loguru._logger", r"\bcontext\b(?= = ContextVar|\.[grs]et\()", "_context", "context"),
+    "method renamed": Change("loguru", r"\b_log\b", "_emit", "_log"),
+    "method bypassed": Change("loguru", r'__self\._log\("INFO"', '__self._emit("INFO"', "_log in Logger.info"),
+    "parameter added": Change("loguru", r"def _log\(self, level,", "def _log(self, level, name,", "Logger._log(self, level, from_decorator, "),
+    "options in another order": Change("loguru._logger", r"core, exception, depth,", "core, depth, exception,", "Logger.__init__(self, core, exception, depth, "),
+    "core renamed": Change("loguru", r"\b_core\b", "_state", "Logger._core"),
+    "attribute of the core renamed": Change("loguru", r"\bmin_level\b", "lowest", "Core.min_level"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", [RUN, "import my_service.main"], ids=["service", "import"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_version_that_does_not_fit(change: Change, program: str, tmp_path: Path) -> None:
+    """The log ends the process with one JSON line, in the service and under any other server."""
+    message = refusal(tmp_path, change, program)
+    assert message.startswith(f"loguru {version('loguru')} does not fit this service: ")
+    assert change.lacking in message
+    assert message.endswith(f"; install {REQUIREMENT} (docs/operation.md, Security releases)")
+
+
+def test_the_remedy_is_the_pin() -> None:
+    """The line suggests the versions that `pyproject.toml` allows."""
+    assert f'"{REQUIREMENT}"' in (PROJECT / "pyproject.toml").read_text("utf-8")

@@ -1,0 +1,32 @@
+"""The start of a service with a package that does not fit."""
+
+from pathlib import Path
+from types import ModuleType
+
+from checks.imitated import Change
+from checks.served import serve
+
+RUN = "import runpy; runpy.run_module('my_service', run_name='__main__')"
+
+
+def refusal(folder: Path, change: Change, program: str = RUN, **variables: str) -> str:
+    """Start the service with a changed package, and return the message of its only line."""
+    first = f"from checks.imitated import Change, imitate; imitate({change!r})"
+    with serve(folder, "-c", f"{first}; {program}", **variables) as service:
+        assert service.wait() == 1
+    assert [line["level"] for line in service.lines] == ["CRITICAL"], service.lines
+    assert "exception" not in service.lines[0]
+    return service.messages()[0]
+
+
+def unmarked(module: ModuleType, package: str) -> list[str]:
+    """Return the methods that override one of the package's without `@override`."""
+    return [
+        f"{kind.__name__}.{name}"
+        for kind in vars(module).values()
+        if isinstance(kind, type) and kind.__module__ == module.__name__
+        for name, method in vars(kind).items()
+        if not name.startswith("__") and not hasattr(method, "__override__")
+        for base in kind.__mro__[1:]
+        if base.__module__.startswith(f"{package}.") and callable(vars(base).get(name))
+    ]
