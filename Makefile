@@ -6,7 +6,7 @@ BIN := .venv/bin
 INTERNAL := --config tests/rendered/style.toml "<<cookiecutter.project_slug>>/<<cookiecutter.project_slug>>/_internal"
 
 .DELETE_ON_ERROR:
-.PHONY: help new test lint format e2e e2e-full bench clean
+.PHONY: help new test lint format e2e e2e-full bench soak clean
 
 # Show these targets.
 help:
@@ -42,13 +42,17 @@ format: .venv/dev
 e2e: .venv/dev
 	@$(BIN)/pytest tests/e2e $(value ARGS)
 
-# Run the e2e tests with 5,000 connections of random bytes, after a change of the server and before a release.
+# Run the e2e tests with every server and 5,000 connections of random bytes: after a change of a server, before a release.
 e2e-full: .venv/dev
-	@FUZZ_CONNECTIONS=5000 $(BIN)/pytest tests/e2e $(value ARGS)
+	@SERVERS="hypercorn uvicorn" FUZZ_CONNECTIONS=5000 $(BIN)/pytest tests/e2e $(value ARGS)
 
 # Measure the cost of logging against bare FastAPI and common logging; takes ten minutes.
 bench: .venv/dev
 	@$(BIN)/python -m bench
+
+# Send a million requests to one process of each server; SOAK_REQUESTS=50000 sends fewer; takes half an hour.
+soak: .venv/dev
+	@SOAK_REQUESTS="$(value SOAK_REQUESTS)" $(BIN)/python -m bench.soak
 
 # Remove the files that these targets made.
 clean:

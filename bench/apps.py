@@ -3,6 +3,8 @@
 - `bare`: FastAPI alone.
 - `reference`: the usual request log: BaseHTTPMiddleware, Loguru's default format, `print` of a JSON
   line to standard error, stackprinter over the whole traceback.
+- `access log`: FastAPI alone, behind uvicorn with its own access log.
+- `structlog`: structlog with asgi-correlation-id, in `structlog_app.py`.
 - `service`: the rendered project without options.
 - `all options`: the rendered project with all options.
 - `use_sentry`, compared with `SDK's integrations`: `sentry_sdk.init` with its defaults.
@@ -20,6 +22,8 @@ from fastapi.responses import PlainTextResponse
 from loguru import logger
 
 DSN = "http://public@127.0.0.1:9/1"
+
+log: Any = logger  # what `/info` logs with
 
 # As many routers as the project has.
 hello, health, router = APIRouter(), APIRouter(prefix="/health"), APIRouter()
@@ -58,7 +62,7 @@ async def plain() -> dict[str, int]:
 @router.get("/info")
 async def info() -> dict[str, int]:
     """Return the same body and log one line."""
-    logger.info("one line", number=12345)
+    log.info("one line", number=12345)
     return {"data": 12345}
 
 
@@ -157,6 +161,18 @@ def reference() -> FastAPI:
     return app
 
 
+def with_structlog() -> FastAPI:
+    """Return an application with structlog and asgi-correlation-id."""
+    import structlog
+
+    from bench.structlog_app import structlog_application
+
+    global log  # noqa: PLW0603 - the contenders share the endpoints
+    app = structlog_application()
+    log = structlog.get_logger().bind()
+    return app
+
+
 async def log_request(
     request: Request, call_next: Callable[[Request], Awaitable[Response]]
 ) -> Response:
@@ -194,7 +210,9 @@ async def log_request(
 
 APPLICATIONS: dict[str, Callable[[], FastAPI]] = {
     "bare": FastAPI,
+    "access log": FastAPI,
     "reference": reference,
+    "structlog": with_structlog,
     "service": service,
     "all options": all_options,
     "use_sentry": use_sentry,

@@ -15,9 +15,9 @@ CASES = {
     "request": ("/plain", 500),
     "with one logger.info": ("/info", 500),
     "422": ("/divide?a=1&b=x", 200),
-    "exception": ("/divide?a=1&b=0", 50),
+    "exception": ("/divide?a=1&b=0", 20),
 }
-ROUNDS = 15
+ROUNDS = 9
 HEADERS = [
     (b"host", b"service.example.com"),
     (b"user-agent", b"Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"),
