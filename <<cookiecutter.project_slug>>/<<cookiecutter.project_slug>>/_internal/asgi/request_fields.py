@@ -28,8 +28,12 @@ def request_fields(scope: Scope) -> dict[str, Any]:
 
 def referer_and_user_agent(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str]:
     """Return both headers, redacted; empty if missing."""
-    values = dict(headers)
-    referer, user_agent = values.get(b"referer", b""), values.get(b"user-agent", b"")
+    referer = user_agent = b""
+    for name, value in headers:
+        if name == b"user-agent":
+            user_agent = value
+        elif name == b"referer":
+            referer = value
     return safe_target(_text(referer)), safe_text(_text(user_agent))
 
 
@@ -49,7 +53,9 @@ def validation_fields(
 
 def own_headers(head: Message, request_id: str, elapsed: float) -> list[tuple[bytes, bytes]]:
     """Return the response headers with X-Request-ID and X-Processed-Time, each once."""
-    headers = [header for header in head.get("headers", ()) if header[0] not in _OWN_HEADERS]
+    headers = [*head.get("headers", ())]
+    if not _OWN_HEADERS.isdisjoint(dict(headers)):
+        headers = [header for header in headers if header[0] not in _OWN_HEADERS]
     headers.append((b"x-request-id", request_id.encode()))
     headers.append((b"x-processed-time", b"%.6f" % elapsed))
     return headers

@@ -100,23 +100,18 @@ class Stream:
         self._poll, self._fd = poll, fd
 
     def _write_now(self, line: bytes) -> bytes:
-        """Write what the descriptor accepts without blocking; return the rest."""
-        rest = b""
-        while line and line is not rest and self._poll.poll(0):
-            line, rest = self._write_chunk(line), line
-        return line
+        """Write what the descriptor accepts without blocking; return the rest.
 
-    def _write_chunk(self, line: bytes) -> bytes:
-        """Write the beginning of `line`; return the rest, or `line` itself if nothing is accepted.
-
-        When the reader is gone, the rest is empty.
+        If nothing is accepted, the rest is `line` itself; when the reader is gone, it is empty.
         """
-        try:
-            return line[os.write(self._fd, line[:_CHUNK]) :]
-        except BlockingIOError:
-            return line
-        except OSError:
-            return b""
+        while line and self._poll.poll(0):
+            try:
+                line = line[os.write(self._fd, line[:_CHUNK]) :]
+            except BlockingIOError:
+                break
+            except OSError:
+                return b""
+        return line
 
     def _keep(self, line: bytes) -> None:
         if self._backlog_size + len(line) > BACKLOG_LIMIT:
@@ -139,7 +134,7 @@ class Stream:
         while line := self._next():
             while line:
                 self._poll.poll()
-                rest = self._write_chunk(line)
+                rest = self._write_now(line)
                 if rest is line:
                     time.sleep(_RETRY)
                 line = rest
