@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.renders import command, render, run, settings
+from tests.renders import SERVERS, command, render, run, settings
 from tests.serving import check, serve
 
 
@@ -47,6 +47,17 @@ def test_make_targets(python: str, tmp_path: Path, home: Path) -> None:
     assert (project / "uv.lock").exists()
     make(project, env | {"UV_LOCKED": "1"}, "lint", "test", "format")
     assert run("git", "status", "--porcelain", cwd=project).stdout == "?? uv.lock\n"
+    check(serve(project / ".venv/bin/python", project.name, tmp_path))
+
+
+@pytest.mark.parametrize("python", interpreters())
+def test_other_server(python: str, tmp_path: Path, home: Path) -> None:
+    """On every Python a project with the other server serves."""
+    version = run(python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])", cwd=tmp_path)
+    project = render(tmp_path, home, python_version=version.stdout.strip(), server=SERVERS[-1])
+    env = isolated(home, UV_PYTHON=python)
+    done = run(command("uv"), "sync", "--quiet", "--no-dev", cwd=project, env=env)
+    assert done.returncode == 0, done.stderr
     check(serve(project / ".venv/bin/python", project.name, tmp_path))
 
 

@@ -4,19 +4,22 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.renders import command
 
 
-def test_run(installed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("combination", ["none", "uvicorn"])
+def test_run(combination: str, install: Callable[[str], Path], tmp_path: Path) -> None:
     """The service runs with production settings until its process group gets SIGTERM."""
     (tmp_path / "uv").symlink_to(command("uv"))
     process = subprocess.Popen(
         ["make", "--silent", "run"],
-        cwd=installed,
+        cwd=install(combination),
         env=os.environ | {"PORT": "0", "PATH": f"{tmp_path}:{os.environ['PATH']}"},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

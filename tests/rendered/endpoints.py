@@ -31,6 +31,17 @@ async def broken_stream(chunks: int, size: int = 5) -> StreamingResponse:
     return StreamingResponse(parts())
 
 
+@router.get("/stream/numbers")
+async def number_stream() -> StreamingResponse:
+    """Send ten parts."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        for number in range(10):
+            yield b"%d" % number
+
+    return StreamingResponse(parts())
+
+
 @router.get("/stream/endless")
 async def endless_stream() -> StreamingResponse:
     """Send until the client disconnects."""

@@ -8,6 +8,9 @@ import pytest
 
 from checks.served import SERVER
 
+TOOLS = ["pygments", "pytest", "coverage", "httpx"]
+if SERVER != "uvicorn":  # which imports it if it is installed
+    TOOLS.append("watchfiles")
 PRINT_MODULES = (
     f"import sys, my_service.main, my_service._internal.{SERVER}.server; print(*sys.modules)"
 )
@@ -25,7 +28,7 @@ def modules(**variables: str) -> set[str]:
     return {name.partition(".")[0] for name in printed.split()}
 
 
-@pytest.mark.parametrize("tool", ["pygments", "pytest", "coverage", "httpx", "watchfiles"])
+@pytest.mark.parametrize("tool", TOOLS)
 def test_production_imports_no_tool(tool: str) -> None:
     """Production does not import development tools, which take time and memory."""
     assert tool not in modules(ENV="production", COVERAGE_PROCESS_CONFIG="")

@@ -5,6 +5,7 @@ as down. A thread answers each scrape, so that scrapes do not delay requests.
 """
 
 import asyncio
+import errno
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -66,7 +67,9 @@ async def serve_metrics(host: str, port: int | None) -> AsyncIterator[str]:
     try:
         server = MetricsServer(host, port)
     except OSError as error:
-        logger.error(f"cannot serve metrics on {host} port {port}: {error}")
+        hint = "; workers cannot share it: serve with one, or set an empty METRICS_PORT"
+        hint = hint if error.errno == errno.EADDRINUSE else ""
+        logger.error(f"cannot serve metrics on {host} port {port}: {error}{hint}")
         raise
     loop = asyncio.get_running_loop()
     loop.add_reader(server, server.handle_request)

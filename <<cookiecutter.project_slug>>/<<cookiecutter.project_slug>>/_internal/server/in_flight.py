@@ -30,6 +30,7 @@ class InFlightMiddleware:
         self._lifespan: set[asyncio.Task[Any]] = set()
         self._requests: set[asyncio.Task[Any]] = set()
         self._websockets: set[WebSocket] = set()
+        self._closes_websockets = False
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -53,6 +54,8 @@ class InFlightMiddleware:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         stream: WebSocket = send.__self__  # type: ignore[attr-defined]
         self._websockets.add(stream)
+        if self._closes_websockets:  # a proxy can open one on a connection that it kept
+            await stream.go_away()
         try:
             await self.app(scope, receive, send)
         finally:
@@ -60,6 +63,7 @@ class InFlightMiddleware:
 
     async def close_websockets(self) -> None:
         """Close every WebSocket and notify its endpoint; none would end by itself."""
+        self._closes_websockets = True
         closing = [asyncio.ensure_future(stream.go_away()) for stream in self._websockets]
         if closing:
             await asyncio.wait(closing, timeout=_CLOSE_TIMEOUT)

@@ -57,6 +57,7 @@ def run(
     if "WATCHFILES_CHANGES" in os.environ:  # `make dev`
         stop_with_parent()
     app = load(path)
+    _warn_of_workers(os.environ.get("WEB_CONCURRENCY", ""))
     try:
         listener = Listener(settings.host, settings.port)
     except (OSError, UnicodeError) as error:
@@ -83,6 +84,12 @@ def run(
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     return code
+
+
+def _warn_of_workers(count: str) -> None:
+    """Say that the number of workers, which hosting platforms set, has no effect."""
+    if count not in ("", "1"):
+        logger.warning(f"WEB_CONCURRENCY={count} is ignored: scale by instances of one process")
 
 
 def _run(loop: asyncio.AbstractEventLoop, stop: GracefulShutdown, server: Server) -> int:

@@ -5,28 +5,41 @@ import logging
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-import uvicorn
 from loguru import logger
-from starlette.types import ASGIApp
-from uvicorn.lifespan.on import LifespanOn
-from uvicorn.loops.auto import auto_loop_factory
+from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
 
+from .. import upstream
+from ..overrides import check_overrides, replace
 from ..server import process
-from ..server.listener import Listener
+from ..server.listener import Listener, PortError
 from ..server.settings import IDLE_TIMEOUT, ServerSettings
-from .http import HttpConnection, State
-from .websocket import WebSocketConnection
+
+REQUIREMENT = "uvicorn>=0.54,<0.55"
+
+with upstream.required(REQUIREMENT):
+    import uvicorn
+    from uvicorn.lifespan.on import LifespanOn
+    from uvicorn.loops.auto import auto_loop_factory
+    from uvicorn.protocols.http import httptools_impl
+
+    from .http import Cycle, HttpConnection, State
+    from .websocket import WebSocketConnection
 
 _BACKLOG = 1024  # connections that wait to be accepted
 _POLL = 0.02  # seconds
+_RETRY = 1.0  # seconds until the next attempt to accept, without file descriptors
 
 
 def run(path: str, settings: ServerSettings) -> int:
     """Serve the application at `package.module:name` and return the exit code of the process."""
+    with upstream.required(REQUIREMENT):
+        check_overrides(__package__, "uvicorn")
+        replace(httptools_impl, "RequestResponseCycle", Cycle)
     return process.run(path, settings, UvicornServer)
 
 
@@ -62,8 +75,8 @@ class UvicornServer:
         server.check_lifespan()
 
     def _config(self, app: ASGIApp) -> uvicorn.Config:
-        config = uvicorn.Config(
-            app,
+        config: uvicorn.Config = uvicorn.Config(
+            _with_root_path(app, self._root_path),
             access_log=False,
             http=HttpConnection,
             interface="asgi3",
@@ -72,10 +85,10 @@ class UvicornServer:
             proxy_headers=False,
             # A pipelined request would inherit the context of the one before it.
             reset_contextvars=True,
-            root_path=self._root_path,
             server_header=False,
             # Longer than a proxy keeps idle connections, so that the proxy closes them first.
             timeout_keep_alive=IDLE_TIMEOUT,
+            workers=1,  # or it reads WEB_CONCURRENCY
             ws=WebSocketConnection,
         )
         config.load()
@@ -91,9 +104,8 @@ class UvicornServer:
     async def close_port(self) -> None:
         """Accept the connections that wait, and refuse new ones."""
         await self._listener.drain()
-        for server in self._server.servers if self._server else ():
-            server.close()
         self._listener.close()
+        self._listener.port.close()
 
     def announce_end(self) -> None:
         """Ask every client to send no more requests on its connection."""
@@ -108,11 +120,22 @@ class UvicornServer:
             await asyncio.sleep(_POLL)
 
 
+def _with_root_path(app: ASGIApp, root_path: str) -> ASGIApp:
+    """Set the root path, which uvicorn would also put before every path."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["root_path"] = root_path
+        await app(scope, receive, send)
+
+    return serve if root_path else app
+
+
 class Lifespan(LifespanOn):
     """The lifespan, which keeps what has failed in it."""
 
     error: BaseException | None = None
 
+    @override
     async def send(self, message: Any) -> None:
         """Handle a message of the application.
 
@@ -135,6 +158,7 @@ class _Server(uvicorn.Server):
         self.server_state = state
         self.servers = []
 
+    @override
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the process."""
@@ -145,6 +169,7 @@ class _Server(uvicorn.Server):
         if self.lifespan.should_exit:
             raise process.LifespanError from self.lifespan.error
 
+    @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Run the start-up, then accept connections unless the service stops already."""
         await self.lifespan.startup()
@@ -154,16 +179,36 @@ class _Server(uvicorn.Server):
             await self._accept(sockets or [])
 
     async def _accept(self, sockets: list[socket.socket]) -> None:
-        make_connection = partial(
+        self._make_connection = partial(
             HttpConnection,
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
-        loop = asyncio.get_running_loop()
         for port in sockets:
-            server = await loop.create_server(make_connection, sock=port, backlog=_BACKLOG)
-            self.servers.append(server)
+            port.listen(_BACKLOG)
+            asyncio.get_running_loop().add_reader(port, self._accept_waiting, port)
             host, number = port.getsockname()[:2]
             address = f"[{host}]" if ":" in host else host
             logger.info(f"Running on http://{address}:{number} (CTRL + C to quit)")
+
+    def _accept_waiting(self, port: socket.socket) -> None:
+        """Accept connections; without file descriptors, uvloop itself would reset them silently."""
+        loop = asyncio.get_running_loop()
+        try:
+            for _ in range(_BACKLOG):
+                connection, _ = port.accept()
+                task = loop.create_task(self._open(connection))
+                self.server_state.tasks.add(task)
+                task.add_done_callback(self.server_state.tasks.discard)
+        except (BlockingIOError, ConnectionAbortedError):
+            pass
+        except PortError:
+            loop.remove_reader(port)
+            loop.call_later(_RETRY, loop.add_reader, port, self._accept_waiting, port)
+
+    async def _open(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        with suppress(OSError):  # the client may have left
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(self._make_connection, connection)
