@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 
 from tests.e2e import bugsink
 from tests.e2e.bugsink import Bugsink
-from tests.renders import CHECKS, COMBINATIONS
+from tests.renders import CHECKS
 from tests.serving import SETTINGS
 
 CANARY = "canary-7f3a"
@@ -98,9 +98,7 @@ class Service:
 @pytest.fixture(scope="module")
 def project(install: Callable[[str], Path]) -> Path:
     """A project with only this option."""
-    only = next(name for name, options in COMBINATIONS.items()
-                if [option for option in options if options[option]] == ["use_sentry"])  # fmt: skip
-    project = install(only)
+    project = install("sentry")
     (project / "checks/sentry/service.py").write_text(SERVICE)
     return project
 
