@@ -3,18 +3,25 @@
 from functools import cache
 from pathlib import Path
 
-from tests.renders import CHECKS, COMBINATIONS, OPTION_FOLDERS, run, unwanted_folders
+from tests.renders import (
+    CHECKS,
+    COMBINATIONS,
+    OPTION_FOLDERS,
+    SERVERS,
+    run,
+    unwanted_folders,
+)
 
 COVERAGE = "--rcfile=checks/coverage.ini"
 
 # These tests wait for processes to end and limits to pass, or send thousands of requests.
-SLOW = "checks/server"
+SLOW = {"checks/server", *(f"checks/{server}" for server in SERVERS)}
 
 
 def is_slow(combination: str, tests: str) -> bool:
     """Return whether the tests run in `make e2e`: slow ones, and general ones with all options."""
     is_general = tests.startswith("checks/") and tests.split("/")[1] not in OPTION_FOLDERS.values()
-    return tests == SLOW or (combination == "all" and is_general)
+    return tests in SLOW or (combination == "all" and is_general)
 
 
 def folders_of_tests(combination: str) -> list[str]:

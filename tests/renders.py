@@ -52,8 +52,16 @@ def unwanted_folders(answers: Answers) -> list[str]:
 
 
 COMBINATIONS = combinations(OPTIONS)
-# These pass the full tests; of all others the form, the types and a served request are checked.
+# These pass the full tests.
 THOROUGH = ["none", "all", "uvicorn"]
+# Any two answers are together in one of these. They are installed, type-checked and served; of all
+# others only the form is checked.
+PAIRWISE = [
+    *THOROUGH,
+    "uvicorn+sentry+prometheus",
+    "uvicorn+sentry+docker",
+    "uvicorn+prometheus+docker",
+]
 
 # Unusual names of people and projects.
 AWKWARD_NAMES = {
