@@ -76,7 +76,9 @@ async def test_data_of_the_process_and_of_a_request(report: Report) -> None:
     @app.get("/{name}")
     async def work(name: str) -> None:
         if name == "first":
-            sentry_sdk.get_current_scope().fingerprint = [name]
+            scope = sentry_sdk.get_current_scope()
+            scope.fingerprint = [name]
+            assert not hasattr(scope, "missing")
             sentry_sdk.set_tag(name, "set")
         raise LookupError
 
