@@ -97,9 +97,9 @@ class _Reader:
         target = self._evaluate(node.func)
         if callable(target) and self._is_upstream(target):
             parameters = inspect.signature(target).parameters
-            if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
-                names = {word.arg for word in node.keywords if word.arg} - parameters.keys()
-                yield from (f"{target.__name__}({name})" for name in names)
+            takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+            names = {word.arg for word in node.keywords if word.arg} - parameters.keys()
+            yield from (f"{target.__name__}({name})" for name in names if not takes_any)
 
     def _kinds(self, node: ast.expr, known: dict[str, list[type]]) -> list[type]:
         """Return the classes that a value can have, as far as annotations tell."""

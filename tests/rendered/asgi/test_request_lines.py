@@ -8,7 +8,7 @@ from loguru import logger
 
 from checks.apps import make_app
 from my_service import middleware
-from my_service.logging import init
+from my_service.logging import init, quiet_request
 from tests.conftest import Log, connect
 
 app = make_app()
@@ -16,6 +16,11 @@ app = make_app()
 
 @app.get("/")
 async def root() -> None: ...
+
+
+@app.get("/quiet")
+async def quiet() -> None:
+    quiet_request()
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +49,14 @@ async def test_another_sink(log: Log) -> None:
     logger.add(lambda message: written.append(message.record["message"]))
     await ask()
     assert written == ["beside", "log request"]
+    assert log() == []
+
+
+async def test_a_level_that_is_not_logged(log: Log) -> None:
+    """A request that is logged at DEBUG has no line at INFO."""
+    init(level="INFO")
+    async with connect(app) as client:
+        await client.get("/quiet")
     assert log() == []
 
 

@@ -1,5 +1,6 @@
 """A version of Loguru that moved a private name that the log needs ends the start."""
 
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from checks.imitated import Change
 from checks.refusals import refusal
+from my_service._internal.upstream import required
 from tests.conftest import PROJECT
 
 REQUIREMENT = "loguru>=0.7.3,<0.8"
@@ -41,6 +43,12 @@ def test_under_any_other_server(tmp_path: Path) -> None:
     """A server that imports the application ends with the same line."""
     change = CHANGES["method renamed"]
     check(change, refusal(tmp_path, change, "import my_service.main"))
+
+
+def test_another_package_that_is_missing() -> None:
+    """An import that fails in another package keeps its own error."""
+    with pytest.raises(ModuleNotFoundError), required(REQUIREMENT):
+        import_module("missing")
 
 
 def test_the_remedy_is_the_pin() -> None:

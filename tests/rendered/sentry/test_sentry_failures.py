@@ -276,3 +276,12 @@ async def test_shutdown_waits_one_second_in_total(
     flushing.flush()
     assert recorder.timeouts == [1.0, 0.75, 0.0]
     assert len(recorder.events) == 1
+
+
+def test_failures_of_the_sending_thread(report: Report) -> None:
+    """What the SDK's own thread logs is no event: it would cause the next one."""
+    recorder = report()
+    thread = threading.Thread(target=logger.error, args=["not sent"], name=reporting._WORKER)
+    thread.start()
+    thread.join()
+    assert recorder.events == []
