@@ -46,7 +46,7 @@ e2e: .venv/dev
 e2e-full: .venv/dev
 	@SERVERS="hypercorn uvicorn" FUZZ_CONNECTIONS=5000 $(BIN)/pytest tests/e2e $(value ARGS)
 
-# Measure the cost of logging against bare FastAPI and common logging; takes ten minutes.
+# Measure the cost of logging against bare FastAPI and common logging; takes 13 minutes.
 bench: .venv/dev
 	@$(BIN)/python -m bench
 
