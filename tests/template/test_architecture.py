@@ -17,7 +17,7 @@ INTERNAL = PACKAGE / "_internal"
 # What each part of `_internal` may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "context": set(),
-    "upstream": set(),
+    "upstream": {"log"},
     "overrides": {"upstream"},
     "log": {"context", "upstream"},
     "settings": {"log"},

@@ -63,6 +63,7 @@ PATHS = {
     "my_service/_internal/log/cache.py",
     "my_service/_internal/log/capture.py",
     "my_service/_internal/log/fields.py",
+    "my_service/_internal/log/first_lines.py",
     "my_service/_internal/log/jsonable.py",
     "my_service/_internal/log/known_secrets.py",
     "my_service/_internal/log/library_code.py",

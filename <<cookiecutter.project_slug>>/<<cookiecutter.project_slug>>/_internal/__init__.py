@@ -18,6 +18,7 @@ the packages build on each other in the order of this list.
         terminal                colours, in development
         loguru_patch            log calls that never raise
         capture                 the standard library's logging, warnings, uncaught exceptions
+        first_lines             lines where the log has not begun
         timestamps              RFC 3339
         cache                   results that short texts ask for again
         jsonable                any value to JSON types, redacted and truncated

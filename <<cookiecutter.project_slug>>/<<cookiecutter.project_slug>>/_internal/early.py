@@ -4,15 +4,13 @@ Import it first in `__main__`, and only there: with these signal handlers, an in
 would exit with 0 and skip `finally` and `atexit`.
 """
 
-import json
 import os
 import signal
 import sys
 import traceback
-from datetime import UTC, datetime
 from types import TracebackType
 
-from .log.timestamps import rfc3339
+from .log.first_lines import print_line
 
 _TEXT_LIMIT = 6_000
 
@@ -20,15 +18,8 @@ _TEXT_LIMIT = 6_000
 def _log_uncaught(
     kind: type[BaseException], error: BaseException, tb: TracebackType | None
 ) -> None:
-    place = traceback.extract_tb(tb)[-1]
-    line = {
-        "timestamp": rfc3339(datetime.now(UTC).astimezone()),
-        "level": "ERROR",
-        "message": "uncaught exception",
-        "source": f"{os.path.basename(place.filename)}:{place.name}:{place.lineno}",
-        "exception": "".join(traceback.format_exception(error))[-_TEXT_LIMIT:],
-    }
-    print(json.dumps(line), file=sys.stderr)
+    text = "".join(traceback.format_exception(error))[-_TEXT_LIMIT:]
+    print_line("ERROR", "uncaught exception", traceback.extract_tb(tb)[-1], exception=text)
 
 
 sys.excepthook = _log_uncaught

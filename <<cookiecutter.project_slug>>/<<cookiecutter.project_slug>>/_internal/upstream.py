@@ -5,17 +5,17 @@ that misbehaves.
 """
 
 import inspect
-import json
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from functools import cache
 from importlib.metadata import version
 from types import CodeType, ModuleType
 from typing import Any
+
+from .log.first_lines import print_line
 
 
 class Missing(Exception):
@@ -37,14 +37,9 @@ def required(requirement: str) -> Iterator[None]:
             raise
         lack = str(error).partition(" (/")[0]  # without a path
         reason = f"{package} {version(package)} does not fit this service: {lack}"
+        remedy = f"install {requirement} (docs/operation.md, Security releases)"
         place = traceback.extract_tb(error.__traceback__)[1]  # in the block
-        line = {
-            "timestamp": datetime.now().astimezone().isoformat(timespec="milliseconds"),
-            "level": "CRITICAL",
-            "message": f"{reason}; install {requirement} (docs/operation.md, Security releases)",
-            "source": f"{place.filename.rpartition('/')[2]}:{place.name}:{place.lineno}",
-        }
-        print(json.dumps(line), file=sys.stderr)
+        print_line("CRITICAL", f"{reason}; {remedy}", place)
         raise SystemExit(1) from None
 
 

@@ -1,13 +1,12 @@
 """A version of Hypercorn that moved what this package replaces or reads ends the start."""
 
-from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from checks.imitated import Change
-from checks.refusals import refusal, unmarked
+from checks.refusals import check_refusal, is_pin, unmarked
 from my_service._internal.hypercorn import (
     connection,
     http1,
@@ -16,7 +15,6 @@ from my_service._internal.hypercorn import (
     server,
     websocket_streams,
 )
-from tests.conftest import PROJECT
 
 CHANGES = {
     "module gone": Change("hypercorn.protocol.ws_stream", "", None, "hypercorn.protocol.ws_stream"),
@@ -58,17 +56,12 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_version_that_does_not_fit(change: Change, tmp_path: Path) -> None:
     """The start ends with one line that names the version, what it lacks and the remedy."""
-    message = refusal(tmp_path, change)
-    assert message.startswith(f"hypercorn {version('hypercorn')} does not fit this service: ")
-    assert change.lacking in message
-    assert message.endswith(
-        f"; install {server.REQUIREMENT} (docs/operation.md, Security releases)"
-    )
+    check_refusal(tmp_path, change, server.REQUIREMENT)
 
 
 def test_the_remedy_is_the_pin() -> None:
     """The line suggests the versions that `pyproject.toml` allows."""
-    assert f'"{server.REQUIREMENT}"' in (PROJECT / "pyproject.toml").read_text("utf-8")
+    assert is_pin(server.REQUIREMENT)
 
 
 @pytest.mark.parametrize(

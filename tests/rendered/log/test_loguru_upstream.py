@@ -1,15 +1,13 @@
 """A version of Loguru that moved a private name that the log needs ends the start."""
 
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from checks.imitated import Change
-from checks.refusals import refusal
+from checks.refusals import check_refusal, is_pin
 from my_service._internal.upstream import required
-from tests.conftest import PROJECT
 
 REQUIREMENT = "loguru>=0.7.3,<0.8"
 
@@ -26,23 +24,15 @@ CHANGES = {
 }  # fmt: skip
 
 
-def check(change: Change, message: str) -> None:
-    """Assert that the message names the version, what it lacks and the remedy."""
-    assert message.startswith(f"loguru {version('loguru')} does not fit this service: ")
-    assert change.lacking in message
-    assert message.endswith(f"; install {REQUIREMENT} (docs/operation.md, Security releases)")
-
-
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_version_that_does_not_fit(change: Change, tmp_path: Path) -> None:
     """The log ends the process with one JSON line."""
-    check(change, refusal(tmp_path, change))
+    check_refusal(tmp_path, change, REQUIREMENT)
 
 
 def test_under_any_other_server(tmp_path: Path) -> None:
     """A server that imports the application ends with the same line."""
-    change = CHANGES["method renamed"]
-    check(change, refusal(tmp_path, change, "import my_service.main"))
+    check_refusal(tmp_path, CHANGES["method renamed"], REQUIREMENT, "import my_service.main")
 
 
 def test_another_package_that_is_missing() -> None:
@@ -53,4 +43,4 @@ def test_another_package_that_is_missing() -> None:
 
 def test_the_remedy_is_the_pin() -> None:
     """The line suggests the versions that `pyproject.toml` allows."""
-    assert f'"{REQUIREMENT}"' in (PROJECT / "pyproject.toml").read_text("utf-8")
+    assert is_pin(REQUIREMENT)

@@ -15,6 +15,7 @@ from fastapi.exceptions import ValidationException
 from pydantic import Secret, SecretBytes, SecretStr, ValidationError
 
 from .known_secrets import (
+    CONTAINERS,
     ITEM_LIMIT,
     VALUE_LIMIT,
     WITHOUT_PARTS,
@@ -33,8 +34,6 @@ from .texts import READ_LIMIT, class_name, exception_line, safe_prefix, safe_tex
 
 DEPTH_LIMIT = 10
 CHARACTER_LIMIT = 32_000  # of all texts of one walk
-
-_BUILT_IN = (dict, list, tuple, set, frozenset)
 
 
 def to_jsonable(value: object) -> Any:
@@ -57,7 +56,7 @@ def _scrubbed_text(value: object) -> str:
         return repr(value[:READ_LIMIT])
     if isinstance(value, BaseException):
         return exception_text(value)
-    if type(value) in _BUILT_IN:
+    if type(value) in CONTAINERS:
         return str(to_jsonable(value))
     if type(value).__repr__ is object.__repr__ and type(value).__str__ is object.__str__:
         return to_text(value)  # only its class and its address
@@ -151,7 +150,7 @@ class Encoder:
     def _scalar(self, value: object) -> Any:
         if self._characters_left < 0:
             return f"<not shown: {class_name(value)}>"
-        if type(value) in _BUILT_IN:
+        if type(value) in CONTAINERS:
             return self._container(value)
         if isinstance(value, Enum):
             return self.to_jsonable(value.value)

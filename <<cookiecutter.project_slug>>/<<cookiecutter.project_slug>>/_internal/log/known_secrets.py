@@ -24,6 +24,7 @@ _SEPARATORS = re.compile(r"[\s;,]+")
 _CREDENTIALS = re.compile(r"://[^\s/?#:@]{0,256}:(?P<password>[^\s/?#@]{4,256})@")
 
 _LISTS = frozenset({list, tuple, set, frozenset})
+CONTAINERS = _LISTS | {dict}
 WITHOUT_PARTS = frozenset({str, bytes, bytearray, int, float, bool, complex, type(None), type})
 
 Members = Iterable[tuple[object, object]]

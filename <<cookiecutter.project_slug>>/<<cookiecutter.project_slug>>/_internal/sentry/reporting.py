@@ -86,7 +86,8 @@ def init_sentry(app: FastAPI, **options: Any) -> None:
 
 def _check_sdk() -> None:
     """Raise Missing unless the SDK has the names that this package uses."""
-    check_names(sentry_sdk.Scope, "set_new_propagation_context", "set_transaction_name")
+    names = ("__slots__", "_type", "fork", "set_new_propagation_context", "set_transaction_name")
+    check_names(sentry_sdk.Scope, *names)
     check_names(sentry_sdk.tracing.Span, "set_http_status", "set_tag")
     check_mentions(sentry_sdk.scope, "global_event_processors")
     check_mentions(sentry_sdk.worker, _WORKER)

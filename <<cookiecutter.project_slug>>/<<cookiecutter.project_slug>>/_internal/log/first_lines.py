@@ -1,0 +1,21 @@
+"""Write a line where the log has not begun or cannot begin: without Loguru, settings or masking."""
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from traceback import FrameSummary
+
+from .timestamps import rfc3339
+
+
+def print_line(level: str, message: str, place: FrameSummary, **fields: str) -> None:
+    """Print a line of the log with additional fields; its source is `place`."""
+    line = {
+        "timestamp": rfc3339(datetime.now(UTC).astimezone()),
+        "level": level,
+        "message": message,
+        "source": f"{os.path.basename(place.filename)}:{place.name}:{place.lineno}",
+        **fields,
+    }
+    print(json.dumps(line), file=sys.stderr)
