@@ -19,7 +19,7 @@ WriteLine = Callable[[dict[str, Any], BaseException | None, bool], None]
 
 CLIENT_CLOSED_REQUEST = 499  # as in nginx: the client left before the response
 
-# Exchanges without a log line yet. `abort` writes it when the process ends.
+# Exchanges that run. Without a log line yet, `abort` writes it when the process ends.
 in_flight: set[Exchange] = set()
 
 
@@ -30,7 +30,7 @@ class Exchange:
         write_line: called once, at the end.
     """
 
-    _line_is_written = False
+    line_is_written = False
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Exchange:
             hook.on_start(self._scope)
         try:
             await app(self._scope, self.receive, self.send)
-            if not self._line_is_written:
+            if not self.line_is_written:
                 await self._on_return()
         except BaseException as error:
             await self._on_error(error)
@@ -95,9 +95,9 @@ class Exchange:
 
     def _end(self, error: BaseException | None = None) -> None:
         """Call the hooks and write the log line, once."""
-        if self._line_is_written:
+        if self.line_is_written:
             return
-        self._line_is_written = True
+        self.line_is_written = True
         fields = SafeFields(self._fields(error))
         for hook in hooks:
             hook.on_end(self._scope, fields, error)

@@ -28,12 +28,8 @@ def request_fields(scope: Scope) -> dict[str, Any]:
 
 def referer_and_user_agent(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str]:
     """Return both headers, redacted; empty if missing."""
-    referer = user_agent = b""
-    for name, value in headers:
-        if name == b"user-agent":
-            user_agent = value
-        elif name == b"referer":
-            referer = value
+    found = dict(headers)
+    referer, user_agent = found.get(b"referer", b""), found.get(b"user-agent", b"")
     return safe_target(_text(referer)), safe_text(_text(user_agent))
 
 

@@ -93,10 +93,11 @@ class RequestLogMiddleware:
 
 def _given_id(scope: Scope) -> str:
     """Return the id that the client or a proxy sent; empty if missing or invalid."""
+    if b"x-request-id" not in dict(scope["headers"]):
+        return ""
     values = [value for name, value in scope["headers"] if name == b"x-request-id"]
-    if len(values) == 1 and _VALID_ID.fullmatch(values[0]):
-        return str(values[0], "ascii")
-    return ""
+    is_valid = len(values) == 1 and _VALID_ID.fullmatch(values[0])
+    return str(values[0], "ascii") if is_valid else ""
 
 
 def _restore_prefix(scope: Scope) -> None:

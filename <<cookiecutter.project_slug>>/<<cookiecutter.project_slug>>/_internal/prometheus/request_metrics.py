@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 from prometheus_client import Counter, Gauge, Histogram, Info, Summary, disable_created_metrics
 from starlette.types import Scope
 
+from ..asgi.exchange import Exchange, in_flight
 from ..asgi.hooks import hooks
+from ..asgi.http_exchange import HttpExchange
+from ..asgi.websocket_exchange import WebSocketExchange
 from ..context import current_request
 from ..reports.route import route_template
 
@@ -67,8 +70,8 @@ class RequestMetrics:
             buckets=buckets,
         )
         self._size = Summary("http_response_size_bytes", "Bytes of body sent.", ["method", "route"])
-        self._in_progress = Gauge(
-            "http_requests_in_progress", "Requests whose response is not complete."
+        Gauge("http_requests_in_progress", "Requests whose response is not complete.").set_function(
+            lambda: _incomplete(HttpExchange)
         )
         self._exceptions = Counter(
             "http_exceptions",
@@ -80,23 +83,21 @@ class RequestMetrics:
             "WebSockets that ended; status 101 was accepted.",
             ["route", "status", "close_code"],
         )
-        self._websockets_open = Gauge("websocket_connections_open", "WebSockets that are open.")
+        Gauge("websocket_connections_open", "WebSockets that are open.").set_function(
+            lambda: _incomplete(WebSocketExchange)
+        )
         self._of_routes: dict[tuple[str, str], _Route] = {}
         self._of_statuses: dict[tuple[str, str, int], Counter] = {}
 
     def on_start(self, scope: Scope) -> None:
-        """Count a request or WebSocket in flight."""
-        is_websocket = scope["type"] == "websocket"
-        (self._websockets_open if is_websocket else self._in_progress).inc()
+        """Count nothing: scrapes count what is in flight."""
 
     def on_end(self, scope: Scope, fields: Mapping[str, Any], error: BaseException | None) -> None:
         """Count the fields of the log line."""
         route = route_template(scope)
         if scope["type"] == "websocket":
-            self._websockets_open.dec()
             self._websockets.labels(route, fields["status_code"], _close_code(fields)).inc()
         else:
-            self._in_progress.dec()
             self._count(scope["method"], route, fields)
         if error:
             self._exceptions.labels(type(error).__name__, route).inc()
@@ -128,6 +129,12 @@ class RequestMetrics:
             self._requests.labels(*key, 500)
             self._of_routes[key] = _Route(self._duration.labels(*key), self._size.labels(*key))
         return self._of_routes[key]
+
+
+def _incomplete(kind: type[Exchange]) -> int:
+    """Return the number of requests or WebSockets without a log line."""
+    running = in_flight.copy()  # the event loop changes it during a scrape
+    return sum(type(exchange) is kind and not exchange.line_is_written for exchange in running)
 
 
 def _exemplar() -> dict[str, str] | None:
