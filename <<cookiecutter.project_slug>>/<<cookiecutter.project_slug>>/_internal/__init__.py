@@ -15,7 +15,11 @@ the packages build on each other in the order of this list.
         sink                    where Loguru's records end up
         lines                   fields to JSON, at most 16 kB
         stream                  standard error; a stalled reader never blocks the service
-        terminal                colours, in development
+        levels                  which records are written
+        formats                 JSON, or what a developer reads
+        terminal                a line in another format, in colours
+        console, pretty         these formats
+        palette                 their colours
         loguru_patch            log calls that never raise
         capture                 the standard library's logging, warnings, uncaught exceptions
         first_lines             lines where the log has not begun

@@ -12,7 +12,7 @@ def test_configure_before_begin(log: Log, monkeypatch: pytest.MonkeyPatch) -> No
     """Settings given before `begin` apply from the first line."""
     logger.remove()
     monkeypatch.setattr(setup, "_has_begun", False)
-    setup.configure(level="ERROR", fields={"service": "shop"})
+    setup.configure(setup.Options(level="ERROR"), fields={"service": "shop"})
     logger.error("nowhere yet")
     assert log() == []
     setup.begin()

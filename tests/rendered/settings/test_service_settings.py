@@ -77,3 +77,52 @@ def test_names_with_digits_can_be_redacted(name: str, monkeypatch: pytest.Monkey
     """REDACT accepts names with digits, which many protocols use."""
     monkeypatch.setenv("REDACT", name)
     assert Settings().redact == tuple(name.split(","))
+
+
+@pytest.mark.parametrize(
+    ("env", "log_format", "allowed"),
+    [
+        ("development", "Console", True),
+        ("development", "pretty", True),
+        ("development", "json", True),
+        ("production", "json", True),
+        ("production", "console", False),
+        ("testing", "pretty", False),
+        ("development", "text", False),
+    ],
+)
+def test_formats(
+    env: str, log_format: str, allowed: bool, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only development has other formats than JSON."""
+    monkeypatch.setenv("ENV", env)
+    monkeypatch.setenv("LOG_FORMAT", log_format)
+    if allowed:
+        assert Settings.load().log_format == log_format.lower()
+        return
+    with pytest.raises(SystemExit):
+        Settings.load()
+    [line] = log()
+    assert line["message"] == (
+        f"invalid settings: LOG_FORMAT is '{log_format}';"
+        " it must be json; with ENV=development also pretty or console"
+    )
+
+
+def test_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LOG_LEVELS are names with levels in any case."""
+    monkeypatch.setenv("LOG_LEVELS", " httpx=warning, sqlalchemy.engine = INFO ,")
+    assert Settings.load().log_levels == {"httpx": "WARNING", "sqlalchemy.engine": "INFO"}
+
+
+@pytest.mark.parametrize("levels", ["httpx", "httpx=loud", "=INFO", "a b=INFO", "a=INFO=DEBUG"])
+def test_bad_levels(levels: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bad name or level stops the start."""
+    monkeypatch.setenv("LOG_LEVELS", levels)
+    with pytest.raises(SystemExit):
+        Settings.load()
+    [line] = log()
+    assert line["message"] == (
+        f"invalid settings: LOG_LEVELS is '{levels}';"
+        " it must be names of loggers with levels, such as httpx=WARNING,sqlalchemy=INFO"
+    )

@@ -26,15 +26,10 @@ if TYPE_CHECKING:
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def capture(level: str) -> None:
-    """Send `logging` records from `level` up, warnings and uncaught exceptions to Loguru."""
-    root = logging.getLogger()
-    root.setLevel(logger.level(level).no)
+def capture() -> None:
+    """Send `logging` records, warnings and uncaught exceptions to Loguru."""
     # Not a root handler: `basicConfig(force=True)` and `dictConfig` remove those.
     logging.Logger.callHandlers = _call_handlers  # type: ignore[method-assign]
-    # Their DEBUG is noise, and hpack (HTTP/2) logs the value of every header.
-    for name in ("asyncio", "hpack"):
-        logging.getLogger(name).setLevel(max(root.level, logging.INFO))
     warnings.showwarning = _show_warning
     sys.excepthook = _log_uncaught
     _previous.setdefault("thread", threading.excepthook)
@@ -90,7 +85,7 @@ class InterceptHandler(logging.Handler):
             message = f"{scrubbed_text(record.msg)} {scrubbed_text(record.args)}"
         fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
         error = record.exc_info[1] if len(record.exc_info or ()) > 1 else None  # type: ignore[index]
-        source = _source(record.pathname, record.funcName, record.lineno)
+        source = _source(record.pathname, record.funcName, record.lineno, record.name)
         source.opt(exception=error).bind(**fields).log(_level(record), message)
 
 
@@ -125,14 +120,15 @@ def _level(record: logging.LogRecord) -> str | int:
         return max(record.levelno, 0)
 
 
-def _source(path: str, function: str | None, line: int | None) -> Logger:
-    """Return a logger whose records have this place as their source."""
+def _source(path: str, function: str | None, line: int | None, name: str | None = None) -> Logger:
+    """Return a logger whose records have this place as their source, and this logger's name."""
 
     def move(record: Record) -> None:
         file: Any = type(record["file"])
         record["file"] = file(PurePath(path).name, path)
         record["function"] = function or "<module>"
         record["line"] = line or 0
+        record["name"] = name or record["name"]
 
     return logger.patch(move)
 

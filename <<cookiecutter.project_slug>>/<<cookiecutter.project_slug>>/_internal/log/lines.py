@@ -12,9 +12,9 @@ LINE_LIMIT = 16_000
 
 # Valid in JSON, but a terminal, a browser or a line-based tool interprets them: DEL, C1 controls,
 # separators, and marks that reorder or hide text.
-_UNSAFE = re.compile(
-    "[\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
-)
+_MARKS = "\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+_UNSAFE = re.compile(f"[{_MARKS}]")
+_UNSAFE_IN_TEXT = re.compile(f"[\x00-\x08\x0b-\x1f{_MARKS}]")
 
 
 def dumps(fields: dict[str, Any]) -> bytes:
@@ -31,8 +31,16 @@ def _dumps(fields: dict[str, Any]) -> bytes:
     line = orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
     if line.isascii() and b"\x7f" not in line:
         return line
-    escaped = _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line.decode("utf-8"))
-    return escaped.encode("utf-8")
+    return _UNSAFE.sub(_escape, line.decode("utf-8")).encode("utf-8")
+
+
+def escaped(text: str) -> str:
+    """Return text that leaves a terminal as it is, with its line feeds and tabs."""
+    return _UNSAFE_IN_TEXT.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def _shrink(value: Any, limit: int) -> Any:

@@ -14,6 +14,9 @@ from loguru._logger import context as loguru_context
 
 from . import fields, loguru_patch
 from .fields import LogEntry
+from .formats import DEFAULT_STYLE, LogFormat
+from .levels import is_written, lowest_level
+from .levels import number as number_of
 from .lines import dumps
 from .stream import Stream
 from .texts import class_name, safe_text, to_text
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
     from loguru import Message, Record
 
 _handler_id = 0  # Loguru's default handler, which prints colours and local variables
-_pygments_style: str | None = None
+_log_format: LogFormat | None = "json"
+_pygments_style = DEFAULT_STYLE
 # The levels of the request log, to avoid Loguru's look-up.
 _LEVELS = {name: logger.level(name).no for name in ("DEBUG", "INFO", "ERROR")}
 
@@ -33,19 +37,21 @@ _LEVELS = {name: logger.level(name).no for name in ("DEBUG", "INFO", "ERROR")}
 line_listeners: list[Callable[[bytes], None]] = []
 
 
-def install(*, level: str, pygments_style: str | None) -> None:
-    """Make this module the destination of Loguru's records from `level` up.
+def install(log_format: LogFormat | None, pygments_style: str) -> None:
+    """Make this module the destination of Loguru's records, from the level of `set_levels` up.
 
     Replace only our own handler: a library may have added another.
     """
-    global _handler_id, _pygments_style
+    global _handler_id, _log_format, _pygments_style
     loguru_patch.patch_loguru()
     with suppress(ValueError):
         logger.remove(_handler_id)
-    _pygments_style = pygments_style
+    _log_format, _pygments_style = log_format, pygments_style
     # The filter does all the work because it runs before Loguru takes its lock. Under that lock,
     # a signal handler or a `__del__` that logs would lose its line.
-    _handler_id = logger.add(_ignore, level=level, format="", filter=_write_record, catch=False)
+    _handler_id = logger.add(
+        _ignore, level=lowest_level(), format="", filter=_write_record, catch=False
+    )
 
 
 def flush() -> None:
@@ -59,11 +65,10 @@ def log_line(level: str, message: str, arguments: Mapping[str, object]) -> None:
     Every request pays for this line, and Loguru's part takes longer than the rest of it. So Loguru
     is used only where it makes a difference.
     """
-    number = _level_number(level)
+    number = _LEVELS.get(level) or number_of(level)
     if (loguru_patch.listeners and number >= loguru_patch.ERROR) or _is_customised():
         logger.opt(depth=1).log(level, message, **arguments)
-    elif number >= logger._core.min_level:  # type: ignore[attr-defined]
-        caller = sys._getframe(1)
+    elif is_written((caller := sys._getframe(1)).f_globals.get("__name__"), number):
         source = _source(caller.f_code.co_filename, caller.f_code.co_name, caller.f_lineno)
         entry = LogEntry(now(), level, message, source, arguments)
         _write(_line(entry, {}))
@@ -72,10 +77,6 @@ def log_line(level: str, message: str, arguments: Mapping[str, object]) -> None:
 @lru_cache(maxsize=16)
 def _source(path: str, function: str, line: int) -> str:
     return f"{path.rpartition('/')[2]}:{function}:{line}"
-
-
-def _level_number(level: str) -> int:
-    return _LEVELS.get(level) or logger.level(level).no
 
 
 def _is_customised() -> bool:
@@ -93,6 +94,8 @@ def _is_customised() -> bool:
 
 def _write_record(record: Record) -> bool:
     """Write the line of `record`, store it in `record["json"]`, return False to skip the sink."""
+    if not is_written(record["name"], record["level"].no):
+        return False
     source = f"{record['file'].name}:{record['function']}:{record['line']}"
     level, message = record["level"].name, record["message"]
     error = record["exception"].value if record["exception"] else None
@@ -130,15 +133,18 @@ def _ignore(message: Message) -> None:
 
 
 def _write(line: bytes) -> None:
-    if _pygments_style and sys.stderr.isatty():
-        # Production never imports Pygments.
-        from .terminal import colored
-
-        _stream.write(colored(line, _pygments_style))
-    else:
-        _stream.write(line)
+    _stream.write(line if _log_format == "json" else _presented(line))
     for listener in line_listeners:
         listener(line)
+
+
+def _presented(line: bytes) -> bytes:
+    try:
+        from .terminal import present  # only development needs Pygments
+
+        return present(line, _log_format, _pygments_style)
+    except Exception:  # the line matters more than its looks
+        return line
 
 
 def _log_dropped(count: int) -> None:

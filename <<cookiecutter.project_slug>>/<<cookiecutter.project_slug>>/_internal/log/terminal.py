@@ -1,33 +1,50 @@
-"""Colour lines for a terminal in development."""
+"""Lines for the eyes of a developer: `console` is one line a record, `pretty` is indented JSON.
+
+Colours follow https://no-color.org and https://force-color.org.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+import os
+import sys
 
 import orjson
-from pygments import highlight
-from pygments.formatter import Formatter
-from pygments.formatters import Terminal256Formatter
-from pygments.lexers import JsonLexer
+from pygments import format as formatted
+from pygments.formatters import NullFormatter
 
-_LEXER = JsonLexer()
+from . import console, pretty
+from .formats import LogFormat
+from .lines import escaped
+from .palette import Tokens, formatter
 
 
-def colored(line: bytes, style: str) -> bytes:
-    """Return a line of JSON, indented, in the colours of the Pygments `style`.
+def present(line: bytes, log_format: LogFormat | None, style: str) -> bytes:
+    """Return a line of JSON in another format, in the colours of the Pygments `style`.
 
-    A multi-line text, such as a traceback, becomes a list of lines: readable, and still JSON.
+    Args:
+        log_format: None is `console` on a terminal, else `json`.
     """
-    fields = {name: _split(value) for name, value in orjson.loads(line).items()}
-    text = orjson.dumps(fields, option=orjson.OPT_INDENT_2).decode()
-    return str(highlight(text, _LEXER, _formatter(style))).encode()
+    is_terminal = _is_terminal()
+    if log_format is None and not is_terminal:
+        return line
+    tokens = (pretty if log_format == "pretty" else console).tokens(orjson.loads(line))
+    chosen = formatter(style) if _is_coloured(is_terminal) else NullFormatter()
+    return str(formatted(_harmless(tokens), chosen)).encode()
 
 
-def _split(value: Any) -> Any:
-    return value.splitlines() if isinstance(value, str) and "\n" in value.strip() else value
+def _is_terminal() -> bool:
+    try:
+        return sys.stderr.isatty()
+    except Exception:  # it is closed, None, or a replacement that cannot tell
+        return False
 
 
-@lru_cache(maxsize=1)
-def _formatter(style: str) -> Formatter[str]:
-    return Terminal256Formatter(style=style)
+def _is_coloured(is_terminal: bool) -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (is_terminal and os.environ.get("TERM") != "dumb")
+
+
+def _harmless(tokens: Tokens) -> Tokens:
+    """Escape what a terminal would interpret; line feeds are the formats' own."""
+    return ((kind, escaped(text)) for kind, text in tokens)

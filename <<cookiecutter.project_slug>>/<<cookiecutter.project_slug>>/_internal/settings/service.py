@@ -1,6 +1,7 @@
 """Settings of every service: log, server, trusted proxies, redaction and API docs."""
 
 import json
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal, get_args
 
@@ -8,12 +9,14 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from ..log.fields import REQUEST_FIELDS, RESERVED
-from ..log.setup import configure
+from ..log.formats import DEFAULT_STYLE, LogFormat
+from ..log.setup import Options, configure
 from .environment import EnvironmentSettings
 
 Network = IPv4Network | IPv6Network
 # Bytes of JSON. Every log line contains them and needs room for its other fields.
 LOG_FIELDS_LIMIT = 2_000
+_LOGGER = re.compile(r"[\w.-]+")
 
 
 def _any_case(*allowed: str) -> BeforeValidator:
@@ -32,6 +35,18 @@ def _split(value: object) -> object:
 def _networks(value: object) -> object:
     parts = _split(value)
     return tuple(map(ip_network, parts)) if isinstance(parts, tuple) else parts
+
+
+def _levels(value: object) -> object:
+    """Return the levels of `name=LEVEL,…` by name."""
+    parts = _split(value)
+    if not isinstance(parts, tuple):
+        return value
+    pairs = [part.partition("=") for part in parts]
+    levels = {name.strip(): level.strip().upper() for name, _, level in pairs}
+    if not all(_LOGGER.fullmatch(name) and levels[name] in get_args(Level) for name in levels):
+        raise ValueError("not levels of loggers")
+    return levels
 
 
 def _log_fields(value: object) -> object:
@@ -67,6 +82,17 @@ class ServiceSettings(EnvironmentSettings):
         _any_case(*get_args(Level)),
         Field(description="TRACE, DEBUG, INFO, SUCCESS, WARNING, ERROR or CRITICAL"),
     ] = Field(default_factory=lambda data: "INFO" if data.get("env") == "production" else "DEBUG")
+    log_levels: Annotated[
+        dict[str, Level],
+        NoDecode,
+        BeforeValidator(_levels),
+        Field(description="names of loggers with levels, such as httpx=WARNING,sqlalchemy=INFO"),
+    ] = {}
+    log_format: Annotated[
+        LogFormat | None,
+        _any_case(*get_args(LogFormat)),
+        Field(description="json; with ENV=development also pretty or console"),
+    ] = None
     log_fields: Annotated[
         dict[str, Any],
         NoDecode,
@@ -100,25 +126,36 @@ class ServiceSettings(EnvironmentSettings):
     ] = ()
     docs: Annotated[bool, Field(description="true or false")] = True
     pygments_style: Annotated[
-        str, Field(description="the name of a Pygments style, such as monokai")
-    ] = "github-dark"
+        str,
+        Field(description=f"{DEFAULT_STYLE} or the name of a Pygments style, such as monokai"),
+    ] = DEFAULT_STYLE
+
+    @field_validator("log_format")
+    @classmethod
+    def _is_for_development(
+        cls, log_format: LogFormat | None, info: ValidationInfo
+    ) -> LogFormat | None:
+        if log_format in ("pretty", "console") and info.data.get("env") != "development":
+            raise ValueError("only development has other formats than json")
+        return log_format
 
     @field_validator("pygments_style")
     @classmethod
     def _is_known_style(cls, style: str, info: ValidationInfo) -> str:
         # Only development uses Pygments; import it only there.
         if info.data.get("env") == "development":
-            from pygments.styles import get_style_by_name
+            from ..log.palette import formatter
 
-            get_style_by_name(style)
+            formatter(style)
         return style
 
 
 def configure_log(settings: ServiceSettings) -> None:
-    """Hand the log its level, its constant fields, its colours and more secret names."""
-    configure(
+    """Hand the log its levels, its format, its constant fields and more secret names."""
+    options = Options(
         level=settings.log_level,
-        fields=settings.log_fields,
-        pygments_style=settings.pygments_style if settings.env == "development" else None,
-        secret_names=settings.redact,
+        levels=settings.log_levels,
+        log_format=settings.log_format if settings.env == "development" else "json",
+        pygments_style=settings.pygments_style,
     )
+    configure(options, fields=settings.log_fields, secret_names=settings.redact)

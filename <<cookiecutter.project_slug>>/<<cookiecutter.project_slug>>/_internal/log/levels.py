@@ -1,0 +1,63 @@
+"""Which records are written: by their level, and by the level of their logger."""
+
+import logging
+from collections.abc import Mapping
+from functools import lru_cache
+
+from loguru import logger
+
+# Libraries whose DEBUG lines are noise; hpack (HTTP/2) logs the value of every header.
+_NOISY = ("aiosqlite", "asyncio", "hpack", "httpcore", "httpx", "watchfiles")
+
+_default = 0
+_numbers: dict[str, int] = {}  # of single loggers
+_replaced: dict[str, int] = {}  # what their levels were
+
+
+def set_levels(level: str, levels: Mapping[str, str]) -> None:
+    """Set the lowest level to write, and that of single loggers and of those below them.
+
+    Args:
+        level: the level of every other logger.
+        levels: levels by the name of a logger, or of a module that logs with Loguru.
+    """
+    global _default, _numbers
+    for name, earlier in _replaced.items():
+        logging.getLogger(name).setLevel(earlier)
+    _replaced.clear()
+    _default, _numbers = number(level), {name: number(given) for name, given in levels.items()}
+    logging.getLogger().setLevel(_default)
+    for name in _NOISY:
+        library = logging.getLogger(name)
+        library.setLevel(max(library.level, logging.INFO))
+    for name, lowest in _numbers.items():
+        _replaced[name] = logging.getLogger(name).level
+        logging.getLogger(name).setLevel(lowest)
+    _of_logger.cache_clear()
+
+
+def number(level: str) -> int:
+    """Return the number of a level.
+
+    Raises:
+        ValueError: Loguru has no such level.
+    """
+    return logger.level(level).no
+
+
+def lowest_level() -> int:
+    """Return the lowest level that any logger writes."""
+    return min(_default, *_numbers.values()) if _numbers else _default
+
+
+def is_written(name: str | None, level: int) -> bool:
+    """Return whether to write a record, given its logger and the number of its level."""
+    return level >= (_of_logger(name or "") if _numbers else _default)
+
+
+@lru_cache(maxsize=1024)
+def _of_logger(name: str) -> int:
+    """Return the level of the longest name that is the logger or above it."""
+    while name and name not in _numbers:
+        name = name.rpartition(".")[0]
+    return _numbers.get(name, _default)
