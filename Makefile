@@ -6,7 +6,7 @@ BIN := .venv/bin
 INTERNAL := --config tests/rendered/style.toml "<<cookiecutter.project_slug>>/<<cookiecutter.project_slug>>/_internal"
 
 .DELETE_ON_ERROR:
-.PHONY: help new test lint format e2e e2e-full bench soak clean
+.PHONY: help new test lint format e2e e2e-full bench soak pictures clean
 
 # Show these targets.
 help:
@@ -53,6 +53,10 @@ bench: .venv/dev
 # Send a million requests to one process of each server; SOAK_REQUESTS=50000 sends fewer; takes half an hour.
 soak: .venv/dev
 	@SOAK_REQUESTS="$(value SOAK_REQUESTS)" $(BIN)/python -m bench.soak
+
+# Draw docs/console.svg and docs/pretty.svg from a served project.
+pictures: .venv/dev
+	@$(BIN)/python -m bench.pictures
 
 # Remove the files that these targets made.
 clean:
