@@ -25,7 +25,8 @@ PICTURES = {
 WIDTH, HEIGHT, MARGIN = 7.225, 17, 12  # of a character and of the space around the text, in pixels
 STEPS = (0, 95, 135, 175, 215, 255)  # of red, green and blue in the 256 colours of xterm
 STYLE = """
-  text { font: 12px/1 ui-monospace, Menlo, Consolas, monospace; white-space: pre; fill: #000 }
+  text { font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 12px;
+    white-space: pre; fill: #000 }
   .ground { fill: #fff; stroke: #ccc }
   @media (prefers-color-scheme: dark) { text { fill: #ddd } .ground { fill: #000; stroke: #444 } }
 """
