@@ -25,8 +25,7 @@ PICTURES = {
 WIDTH, HEIGHT, MARGIN = 7.225, 17, 12  # of a character and of the space around the text, in pixels
 STEPS = (0, 95, 135, 175, 215, 255)  # of red, green and blue in the 256 colours of xterm
 STYLE = """
-  text { font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 12px;
-    white-space: pre; fill: #000 }
+  text { font-family: monospace; font-size: 12px; white-space: pre; fill: #000 }
   .ground { fill: #fff; stroke: #ccc }
   @media (prefers-color-scheme: dark) { text { fill: #ddd } .ground { fill: #000; stroke: #444 } }
 """
@@ -120,11 +119,10 @@ def drawn_row(row: list[Part], number: int) -> str:
             elements.append(f'<rect {place} fill="{part.ground}"/>')
         look = f' style="fill: {part.colour}"' if part.colour else ""
         look += ' font-weight="bold"' if part.bold else ""
-        if part.text.strip():
-            elements.append(
-                f'<text x="{x:.1f}" y="{y}" textLength="{width:.1f}" xml:space="preserve"{look}>'
-                f"{escape(part.text)}</text>"
-            )
+        if text := part.text.strip():
+            begin = x + (len(part.text) - len(part.text.lstrip())) * WIDTH
+            place = f'x="{begin:.1f}" y="{y}" textLength="{len(text) * WIDTH:.1f}"'
+            elements.append(f"<text {place}{look}>{escape(text)}</text>")
         x += width
     return "".join(elements)
 
