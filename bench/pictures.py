@@ -103,7 +103,7 @@ def drawn(lines: list[str]) -> str:
     width, height = columns * WIDTH + 2 * MARGIN, len(rows) * HEIGHT + 2 * MARGIN
     body = "\n".join(drawn_row(row, number) for number, row in enumerate(rows))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 {width:.0f} {height}">\n'
         f"<style>{STYLE}</style>\n"
         f'<rect class="ground" width="{width:.0f}" height="{height}" rx="6"/>\n{body}\n</svg>\n'
     )
