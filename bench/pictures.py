@@ -102,8 +102,9 @@ def drawn(lines: list[str]) -> str:
     columns = max(sum(len(part.text) for part in row) for row in rows)
     width, height = columns * WIDTH + 2 * MARGIN, len(rows) * HEIGHT + 2 * MARGIN
     body = "\n".join(drawn_row(row, number) for number, row in enumerate(rows))
+    form = f'xml:space="preserve" viewBox="0 0 {width:.0f} {height}"'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 {width:.0f} {height}">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {form}>\n'
         f"<style>{STYLE}</style>\n"
         f'<rect class="ground" width="{width:.0f}" height="{height}" rx="6"/>\n{body}\n</svg>\n'
     )
