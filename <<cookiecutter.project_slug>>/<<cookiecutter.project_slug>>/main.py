@@ -5,6 +5,7 @@ from ._internal import begin  # noqa: F401 - the log, before anything else is im
 # isort: split
 from fastapi import FastAPI
 
+from ._internal.version import service_version
 from .config import settings
 from .exception_handlers import add_exception_handlers
 # <% if cookiecutter.use_prometheus %>
@@ -20,6 +21,7 @@ from .sentry import add_sentry
 app = FastAPI(
     title=<< cookiecutter.project_name | pystring >>,
     description=<< cookiecutter.description | pystring >>,
+    version=service_version("<< cookiecutter.__distribution >>") or "unknown",
     lifespan=lifespan,
     openapi_url="/openapi.json" if settings.docs else None,
 )

@@ -15,8 +15,8 @@ from ._internal.prometheus.settings import (
     Host,
     OptionalPort,
 )
-from ._internal.reports.version import installed_version
 from ._internal.settings.environment import EnvironmentSettings
+from ._internal.version import service_version
 
 
 class MetricsSettings(EnvironmentSettings):
@@ -32,6 +32,6 @@ class MetricsSettings(EnvironmentSettings):
 def add_metrics(app: FastAPI, settings: MetricsSettings | None = None) -> None:
     """Count every request, and serve the metrics while `app` runs."""
     settings = settings or MetricsSettings.load()
-    version = installed_version("<< cookiecutter.__distribution >>")
+    version = service_version("<< cookiecutter.__distribution >>")
     count_requests(buckets=settings.metrics_buckets, version=version or "unknown")
     serve_during_lifespan(app, settings.metrics_host, settings.metrics_port)

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import FastAPI
 from pydantic import AfterValidator, Field
 
-from ._internal.reports.version import installed_version
 from ._internal.settings.environment import EnvironmentSettings
+from ._internal.version import service_version
 from .config import settings
 
 
@@ -49,7 +49,7 @@ def add_sentry(app: FastAPI, settings: SentrySettings | None = None) -> None:
     if settings.sentry_dsn:
         from ._internal.sentry.reporting import init_sentry
 
-        version = installed_version("<< cookiecutter.__distribution >>")
+        version = service_version("<< cookiecutter.__distribution >>")
         init_sentry(
             app,
             dsn=settings.sentry_dsn,

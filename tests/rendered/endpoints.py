@@ -71,7 +71,7 @@ async def deaf_stream() -> Response:
 
     class Deaf(Response):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.start", "status": 200, "headers": []})
             while True:
                 await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
 

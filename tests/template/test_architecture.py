@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "begin": {"log", "upstream"},
     "early": {"begin", "log"},
     "reports": set(),
+    "version": set(),
     "sentry": {"context", "log", "asgi", "reports", "upstream"},
     "prometheus": {"context", "asgi", "reports"},
 }

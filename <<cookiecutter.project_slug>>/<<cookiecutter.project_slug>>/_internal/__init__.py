@@ -6,6 +6,7 @@ the packages build on each other in the order of this list.
     begin                       importing it begins the log
     context                     the current request
     early                       signals and failing imports before the log begins, for `python -m`
+    version                     the version of the service
     upstream                    ends the start if a package lacks what this one needs of it
     overrides                   checks and installs subclasses of another package's classes
 

@@ -229,13 +229,14 @@ async def test_websockets_are_counted_separately() -> None:
 
 
 def test_a_project_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A project that runs from its folder has the version `unknown`."""
+    """Without installation and without pyproject.toml the version is `unknown`."""
 
     def version(name: str) -> str:
         raise PackageNotFoundError(name)
 
     versions: list[str] = []
-    monkeypatch.setattr("my_service._internal.reports.version.version", version)
+    monkeypatch.setattr("my_service._internal.version.version", version)
+    monkeypatch.setattr("my_service._internal.version._PYPROJECT", Path("nowhere"))
     monkeypatch.setattr(metrics, "count_requests", lambda **told: versions.append(told["version"]))
     metrics.add_metrics(FastAPI())
     assert versions == ["unknown"]

@@ -386,8 +386,9 @@ def test_release_and_environment(report: Report) -> None:
 def test_release_where_the_project_is_not_installed(
     report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A project that is not installed reports events without a release."""
-    monkeypatch.setattr("my_service._internal.reports.version.version", raise_not_found)
+    """A project without installation and pyproject.toml reports events without a release."""
+    monkeypatch.setattr("my_service._internal.version.version", raise_not_found)
+    monkeypatch.setattr("my_service._internal.version._PYPROJECT", Path("nowhere"))
     recorder = report()
     logger.error("failed")
     assert "release" not in recorder.events[0]

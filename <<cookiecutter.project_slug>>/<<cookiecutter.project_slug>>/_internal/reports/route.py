@@ -1,13 +1,18 @@
 """The path template of the route that matched a request, to group requests by."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from fastapi.routing import RouteContext, iter_route_contexts
+from fastapi import routing
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
 
 UNMATCHED = "unmatched"
+
+# Before FastAPI 0.137, `include_router` copied the routes.
+_iter_routes: Callable[[Sequence[BaseRoute]], Iterator[Any]] = getattr(
+    routing, "iter_route_contexts", iter
+)
 
 
 def route_template(scope: Scope) -> str:
@@ -45,21 +50,25 @@ def _declared_path(scope: Scope, own_path: str) -> str:
 def _find(routes: Sequence[BaseRoute], asked: Scope, own_path: str) -> str:
     """Return the template below these routes; empty if none of them matches."""
     partial = ""
-    for route in iter_route_contexts(routes):
+    for route in _iter_routes(routes):
         match, found = route.matches(asked)
         if match is Match.FULL:
             return _path_of(route, {**asked, **found}, own_path)
         if match is Match.PARTIAL and not partial:  # the path matches, the method does not
-            partial = route.path or ""
+            partial = _path(route)
     return partial
 
 
-def _path_of(route: RouteContext, asked: Scope, own_path: str) -> str:
-    path = route.path or ""  # a Host has none
-    routes: Any = getattr(route, "routes", None)
+def _path_of(route: Any, asked: Scope, own_path: str) -> str:
+    path = _path(route)
+    routes = getattr(route, "routes", None)
     if routes is None:
         return path
     if not routes:  # static files, or an application behind middleware
         return path + (own_path or "/{path:path}")
     inner = _find(routes, asked, own_path)
     return path + inner if inner else ""
+
+
+def _path(route: Any) -> str:
+    return getattr(route, "path", "") or ""  # a Host has none

@@ -22,7 +22,7 @@ from ..reports.route import route_template
 from ..upstream import check_mentions, check_names, required
 from .reported import LINES, RequestState, is_reported, remember_line, request_state
 
-REQUIREMENT = "sentry-sdk>=2.75,<3"
+REQUIREMENT = "sentry-sdk>=2.48,<3"
 
 with required(REQUIREMENT):
     import sentry_sdk.scope
