@@ -1,5 +1,7 @@
 """routers/health.py"""
 
+from unittest.mock import AsyncMock
+
 import pytest
 from httpx import AsyncClient
 
@@ -7,10 +9,6 @@ from << cookiecutter.project_slug >>._internal.asgi.readiness import State, set_
 from << cookiecutter.project_slug >>.routers import health
 
 from .conftest import Log
-
-
-async def fail() -> None:
-    raise ConnectionError("refused")
 
 
 async def test_successes_are_logged_at_debug(
@@ -27,11 +25,11 @@ async def test_not_ready_while_a_check_fails(
     client: AsyncClient, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ERROR line says which resource fails and why; the response does not."""
-    monkeypatch.setattr(health, "checks", {"database": fail})
+    monkeypatch.setattr(health, "checks", {"database": AsyncMock(side_effect=OSError("down"))})
     response = await client.get("/health/ready")
     assert (response.status_code, response.json()) == (503, {"status": "unavailable"})
     [line] = log("log request")
-    assert (line["level"], line["unavailable"]["database"]) == ("ERROR", "ConnectionError: refused")
+    assert (line["level"], line["unavailable"]["database"]) == ("ERROR", "OSError: down")
 
 
 @pytest.mark.parametrize("state", ["starting", "stopping"])

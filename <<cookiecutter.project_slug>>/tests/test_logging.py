@@ -6,7 +6,6 @@ import re
 import warnings
 from datetime import datetime
 
-import pytest
 from fastapi import BackgroundTasks, FastAPI
 from loguru import logger
 
@@ -35,18 +34,12 @@ def test_a_log_call_does_not_raise(log: Log) -> None:
     assert (second["level"], second["message"]) == ("ERROR", "kept")
 
 
-@pytest.mark.parametrize(
-    ("given", "logged"),
-    [
-        ([{"X-Api-Key": "hunter2", "max_tokens": 7}], [{"X-Api-Key": "***", "max_tokens": 7}]),
-        ("no token, but password=hunter2", "no token, but password=***"),
-        ("postgres://ann:hunter2@db", "postgres://ann:***@db"),
-    ],
-)
-def test_secrets_are_masked(given: object, logged: object, log: Log) -> None:
+def test_secrets_are_masked(log: Log) -> None:
     """Values under secret names are masked at any depth and in text; names stay."""
-    logger.info("given", value=given)
-    assert log()[0]["value"] == logged
+    logger.info("token? password=x", a=[{"X-Api-Key": "x", "max_tokens": 7}], b="db://me:x@h")
+    [line] = log()
+    assert (line["message"], line["b"]) == ("token? password=***", "db://me:***@h")
+    assert line["a"] == [{"X-Api-Key": "***", "max_tokens": 7}]
 
 
 def test_the_standard_library_logs_the_same_way(log: Log) -> None:

@@ -15,13 +15,9 @@ from .conftest import PROJECT
 
 def test_every_line_of_the_process_is_json(tmp_path: Path) -> None:
     """Every line is JSON, and SIGTERM ends the process with exit code 0."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "<< cookiecutter.project_slug >>"],
-        cwd=tmp_path,
-        env=os.environ | {"ENV": "production", "PORT": "0", "PYTHONPATH": str(PROJECT)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = [sys.executable, "-m", "<< cookiecutter.project_slug >>"]
+    env = os.environ | {"ENV": "production", "PORT": "0", "PYTHONPATH": str(PROJECT)}
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
     limit = threading.Timer(30, process.kill)
     limit.start()
     messages = []

@@ -1,7 +1,8 @@
 """middleware.py"""
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket
+from fastapi.testclient import TestClient
 
 from << cookiecutter.project_slug >>.middleware import add_request_log
 
@@ -14,6 +15,12 @@ add_request_log(app)
 @app.get("/divide/{divisor}")
 async def divide(divisor: int) -> float:
     return 1 / divisor
+
+
+@app.websocket("/echo")
+async def echo(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.send_text(await websocket.receive_text())
 
 
 async def test_a_request_is_one_line(log: Log) -> None:
@@ -47,3 +54,12 @@ async def test_a_valid_request_id_is_kept(given: str, log: Log) -> None:
     request_id = response.headers["x-request-id"]
     assert (request_id == given) is (given == "from-proxy_1.2")
     assert [(line["request_id"], line["level"]) for line in log()] == [(request_id, "INFO")]
+
+
+def test_a_websocket_is_one_line(log: Log) -> None:
+    """httpx cannot open a WebSocket; `TestClient` can, and can send requests too."""
+    with TestClient(app).websocket_connect("/echo?token=x") as websocket:
+        websocket.send_text("hi")
+        assert websocket.receive_text() == "hi"
+    [line] = log("log websocket")
+    assert (line["path_with_query"], line["level"]) == ("/echo?token=***", "INFO")

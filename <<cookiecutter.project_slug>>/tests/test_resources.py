@@ -1,5 +1,7 @@
 """resources.py"""
 
+from unittest.mock import AsyncMock
+
 import pytest
 from fastapi import FastAPI
 from loguru import logger
@@ -11,10 +13,6 @@ from .conftest import Log
 
 async def work() -> None:
     logger.info("work")
-
-
-async def fail() -> None:
-    raise ConnectionError("database")
 
 
 async def test_the_lifespan_is_logged(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +29,7 @@ async def test_the_lifespan_is_logged(log: Log, monkeypatch: pytest.MonkeyPatch)
 async def test_failures(step: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failed step is one ERROR line with the exception, and the server gets the exception."""
     monkeypatch.setattr(resources, "startup", work)
-    monkeypatch.setattr(resources, step, fail)
+    monkeypatch.setattr(resources, step, AsyncMock(side_effect=ConnectionError("database")))
     with pytest.raises(ConnectionError):
         async with resources.lifespan(FastAPI()):
             pass

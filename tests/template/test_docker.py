@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.renders import COMBINATIONS, PYTHON_VERSIONS, SOURCES, command, run
 
@@ -105,6 +106,24 @@ def test_dockerfile(project: Path) -> None:
         pytest.skip("hadolint is not installed")
     done = run(command("hadolint"), "Dockerfile", cwd=project)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_data_volume(project: Path) -> None:
+    """Without their `#`, the commented lines give the service a volume that its user owns."""
+    dockerfile = project / "Dockerfile"
+    text = re.sub(r"^# (?=RUN )", "", dockerfile.read_text("utf-8"), flags=re.MULTILINE)
+    dockerfile.write_text(text)
+    user = re.findall(r"^USER (\d+):(\d+)$", text, re.MULTILINE)
+    assert re.findall(r"^RUN install .*--owner=(\d+) --group=(\d+) /data$", text, re.M) == user
+    assert text.index("RUN install") < text.index("USER ")
+    test_dockerfile(project)
+    file = project / "compose.yaml"
+    file.write_text(re.sub(r"# (?=volumes:|  - app_data:|app_data:)", "", file.read_text("utf-8")))
+    config = yaml.safe_load(file.read_text("utf-8"))
+    assert config["services"]["app"]["volumes"] == ["app_data:/data"]
+    assert config["volumes"].keys() == {"app_data", "caddy_data"}
+    [volume] = compose(project)["services"]["app"]["volumes"]
+    assert (volume["type"], volume["source"], volume["target"]) == ("volume", "app_data", "/data")
 
 
 @pytest.mark.parametrize("version", PYTHON_VERSIONS)

@@ -117,9 +117,32 @@ def test_every_target_is_phony(project: Path) -> None:
     assert {"install", "monitoring-test", "smoke"} <= set(targets)
 
 
+def test_make_alone_shows_the_targets(project: Path, home: Path) -> None:
+    """`make` shows each target with one sentence, those of own.mk too, and does nothing else."""
+    text = (project / "Makefile").read_text("utf-8")
+    targets = re.findall(r"^([a-z0-9-]+):", text, re.MULTILINE)
+    for names in (targets, [*targets, "migrate"]):
+        done = make(project, home)
+        assert (done.returncode, done.stderr) == (0, "")
+        shown = re.findall(r"^make ([a-z-]+) +(\S.*)$", done.stdout, re.MULTILINE)
+        assert [name for name, _ in shown] == names
+        assert len(shown) == len(done.stdout.splitlines())
+        (project / "own.mk").write_text("# Change the database\nmigrate:\n\t@false\n")
+
+
+def test_add(project: Path, home: Path) -> None:
+    """`make add` adds a package with its version; without a package it says how."""
+    done = make(project, home, "add", "PACKAGE=httpx[http2]>=0.28")
+    assert (done.returncode, done.stdout) == (0, f'{project}/uv add "httpx[http2]>=0.28"\n')
+    assert not (project / "=0.28").exists()
+    done = make(project, home, "add")
+    assert "PACKAGE is empty: make add PACKAGE=httpx." in done.stderr
+    assert done.returncode != 0
+
+
 def test_own_targets_are_optional(project: Path, home: Path) -> None:
-    """Without own.mk nothing is printed about it, and `make` runs the first target."""
-    done = make(project, home)
+    """Without own.mk nothing is printed about it."""
+    done = make(project, home, "install")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{project}/uv sync --all-groups\n"
 
@@ -130,7 +153,7 @@ def test_own_targets(project: Path, home: Path) -> None:
     done = make(project, home, "migrate")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{project}/uv run migrate\n"
-    assert make(project, home).stdout == f"{project}/uv sync --all-groups\n"
+    assert make(project, home).stdout.startswith("make help ")
 
 
 def test_own_variables(project: Path, home: Path) -> None:
