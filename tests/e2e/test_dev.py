@@ -7,12 +7,14 @@ import re
 import select
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from tests.renders import command
 
@@ -93,6 +95,36 @@ def test_dev(terminal: Terminal, installed: Path) -> None:
         assert httpx.get(f"{url}/hello").json() == {"message": "Hello again"}
         request = COLOR.sub("", terminal.read_until('"user_agent": "python-httpx'))
         assert json.dumps("log request") in request
+    finally:
+        greeting.write_text(source)
+
+
+DEAF = """
+
+@router.websocket("/deaf")
+async def deaf(websocket: __import__("fastapi").WebSocket) -> None:
+    await websocket.accept()
+    await __import__("asyncio").Event().wait()
+"""
+
+
+def test_a_deaf_websocket_does_not_delay_a_reload(terminal: Terminal, installed: Path) -> None:
+    """The service stops within a second although an endpoint never learns that it has to end."""
+    greeting = installed / "my_service/routers/hello.py"
+    source = greeting.read_text()
+    terminal.read_until("CTRL + C to quit")
+    try:
+        greeting.write_text(source + DEAF)
+        terminal.read_until("stopping")
+        screen = COLOR.sub("", terminal.read_until("CTRL + C to quit"))
+        [url] = re.findall(r"http://([0-9.:]+)", screen)
+        with connect(f"ws://{url}/deaf"):
+            greeting.write_text(source)
+            terminal.read_until("stopping")
+            stopping = time.monotonic()
+            terminal.read_until("limit passed")
+            terminal.read_until('"shutdown"')
+            assert time.monotonic() - stopping < 1
     finally:
         greeting.write_text(source)
 

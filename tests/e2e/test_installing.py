@@ -1,14 +1,48 @@
 """From a fresh clone to a running service, with every available Python and installer."""
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.renders import SERVERS, command, render, run, settings
+from tests.rendered_tests import folders_of_tests, in_project
+from tests.renders import (
+    CHECKS,
+    COMBINATIONS,
+    EXTRA,
+    SERVERS,
+    command,
+    commit,
+    git,
+    render,
+    run,
+    settings,
+    unwanted_folders,
+)
 from tests.serving import check, serve
+
+# A router without a test, in place of the example.
+ITEMS = '''"""Items."""
+
+from fastapi import APIRouter, HTTPException
+from loguru import logger
+
+router = APIRouter(tags=["items"])
+found: dict[int, str] = {}
+
+
+@router.get("/items/{number}")
+async def item(number: int) -> str:
+    """Return the name of an item."""
+    if number not in found:
+        logger.info("no such item", number=number)
+        raise HTTPException(404)
+    return found[number]
+'''
 
 
 def interpreters() -> list[str]:
@@ -48,6 +82,14 @@ def test_make_targets(python: str, tmp_path: Path, home: Path) -> None:
     make(project, env | {"UV_LOCKED": "1"}, "lint", "test", "format")
     assert run("git", "status", "--porcelain", cwd=project).stdout == "?? uv.lock\n"
     check(serve(project / ".venv/bin/python", project.name, tmp_path))
+    # A first endpoint without a test passes the coverage gate.
+    routers = project / project.name / "routers"
+    (routers / "items.py").write_text(ITEMS)
+    wiring = routers / "__init__.py"
+    wiring.write_text(wiring.read_text("utf-8").replace("hello", "items"))
+    (routers / "hello.py").unlink()
+    (project / "tests/test_hello.py").unlink()
+    make(project, env, "test", "lint")
 
 
 @pytest.mark.parametrize("python", interpreters())
@@ -93,9 +135,81 @@ def test_pip(tmp_path: Path, home: Path) -> None:
     check(serve(venv / "bin/python", "my_service", tmp_path))
 
 
+def pip_index() -> str:
+    """Return the URL of pip's configured index."""
+    done = run(sys.executable, "-m", "pip", "install", "--help", cwd=Path("/"))
+    found = re.search(r"--index-url <url> .*?\(default ([^)]+)\)", " ".join(done.stdout.split()))
+    assert found, done.stdout + done.stderr
+    return found[1]
+
+
 def test_poetry(tmp_path: Path, home: Path) -> None:
-    """`poetry check` of Poetry 2 accepts the project."""
+    """Poetry 2 accepts and installs the project with its tools, and the project's tests pass."""
     project = render(tmp_path, home)
     poetry = (command("uv"), "tool", "run", "poetry>=2.2")
-    done = run(*poetry, "check", cwd=project, env=isolated(home, POETRY_HOME=str(home)))
+    env = isolated(home, POETRY_HOME=str(home), POETRY_CACHE_DIR=str(tmp_path / "cache"),
+                   POETRY_VIRTUALENVS_IN_PROJECT="true")  # fmt: skip
+    done = run(*poetry, "check", cwd=project, env=env)
     assert (done.returncode, done.stdout) == (0, "All set!\n"), done.stdout + done.stderr
+    for words in (
+        # Poetry's own source needs a JSON API, which mirrors lack.
+        ("source", "add", "--priority=primary", "index", pip_index()),
+        ("install", "--with", "dev"),
+        ("run", "python", "-m", "pytest", "-q"),
+    ):
+        done = run(*poetry, *words, cwd=project, env=env)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def run_workflow(repository: Path, clone: Path, env: dict[str, str], steps: int) -> bool:
+    """Run the first `steps` commands of the workflow on a fresh clone; return whether all pass."""
+    git(clone.parent, "clone", "--quiet", str(repository), str(clone))
+    workflow = yaml.safe_load((clone / ".github/workflows/ci.yml").read_text("utf-8"))
+    [job] = workflow["jobs"].values()
+    variables = clone.parent / f"{clone.name}.env"
+    variables.touch()
+    for step in [step["run"] for step in job["steps"] if "run" in step][:steps]:
+        written = dict(line.split("=", 1) for line in variables.read_text().splitlines())
+        done = run("bash", "-e", "-c", step, cwd=clone,
+                   env=env | written | {"CI": "true", "GITHUB_ENV": str(variables)})  # fmt: skip
+        if done.returncode != 0:
+            print(step, done.stdout, done.stderr)
+            return False
+    return True
+
+
+def test_workflow(tmp_path: Path, home: Path) -> None:
+    """The workflow passes on the first commit; later it fails if the committed lock is stale."""
+    project = render(tmp_path, home)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "uv").symlink_to(command("uv"))
+    env = isolated(home, UV_PYTHON=sys.executable, PATH=f"{tools}:{os.environ['PATH']}")
+    assert run_workflow(project, tmp_path / "first", env, steps=99)
+    shutil.copy(tmp_path / "first/uv.lock", project)
+    commit(project, "Lock")
+    assert run_workflow(project, tmp_path / "locked", env, steps=2)
+    assert git(tmp_path / "locked", "status", "--porcelain") == ""
+    pyproject = (project / "pyproject.toml").read_text("utf-8")
+    (project / "pyproject.toml").write_text(pyproject.replace('"orjson>=', '"h2", "orjson>='))
+    commit(project, "Add h2")
+    assert not run_workflow(project, tmp_path / "stale", env, steps=2)
+
+
+@pytest.mark.parametrize("server", os.environ.get("SERVERS", SERVERS[0]).split())
+def test_lowest_versions(server: str, tmp_path: Path, home: Path) -> None:
+    """A project's tests pass with the oldest versions that it allows; so do all in `e2e-full`."""
+    combination = "all" if server == SERVERS[0] else f"{server}+all"
+    answers = COMBINATIONS[combination]
+    project = render(tmp_path, home, **answers)
+    unwanted = shutil.ignore_patterns(*unwanted_folders(answers))
+    shutil.copytree(CHECKS, project / "checks", ignore=unwanted)
+    env = isolated(home, UV_PYTHON=sys.executable)
+    for words in (
+        ("sync", "--quiet", "--all-groups", "--resolution=lowest-direct"),
+        ("pip", "install", "--quiet", *EXTRA),
+    ):
+        done = run(command("uv"), *words, cwd=project, env=env)
+        assert done.returncode == 0, done.stderr
+    for tests in folders_of_tests(combination) if "SERVERS" in os.environ else ["tests"]:
+        in_project(project, "pytest", "-q", tests)
