@@ -2,7 +2,9 @@
 
 import json
 import re
+import tarfile
 import tomllib
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -344,6 +346,26 @@ def test_metadata(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert f"\nSummary: {pyproject['project']['description']}\n" in metadata
     for author in pyproject["project"]["authors"]:
         assert all(f": {text}\n" in metadata for text in author.values())
+
+
+def test_distributions(bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wheel has the package and `py.typed`, which shows types to mypy; the sdist has tests too."""
+    project = bake(**COMBINATIONS["all"])
+    monkeypatch.chdir(project)
+    with zipfile.ZipFile(tmp_path / api.build_wheel(str(tmp_path))) as wheel:
+        built = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    package = {path for path in files(project) if path.startswith("my_service/")}
+    assert built == package >= {"my_service/py.typed"}
+    with tarfile.open(tmp_path / api.build_sdist(str(tmp_path))) as sdist:
+        packed = {name.partition("/")[2] for name in sdist.getnames()}
+    tests = {path for path in files(project) if path.startswith("tests/")}
+    assert packed == package | tests | {"README.md", "pyproject.toml", "PKG-INFO"}
+
+
+def test_fastapi_command(project: Path) -> None:
+    """`fastapi dev` finds the application by the entry point in pyproject.toml."""
+    pyproject = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
+    assert pyproject["tool"]["fastapi"] == {"entrypoint": f"{project.name}.main:app"}
 
 
 def test_sources_have_no_conditional_names() -> None:
