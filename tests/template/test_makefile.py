@@ -163,4 +163,12 @@ def test_own_variables(project: Path, home: Path) -> None:
     )
     done = make(project, home, "test")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[:2] == ["blue", "./uv run coverage run -m pytest"]
+    before, tests, *_ = done.stdout.splitlines()
+    assert (before, tests.split()) == ("blue", "./uv run coverage run -m pytest".split())
+
+
+def test_coverage_of_greenlets(project: Path, home: Path) -> None:
+    """Coverage follows greenlets if they are installed, as SQLAlchemy's asyncio does."""
+    (project / ".venv/lib/python3.13/site-packages/greenlet").mkdir(parents=True)
+    done = make(project, home, "test")
+    assert "coverage run --concurrency=thread,greenlet -m pytest\n" in done.stdout
