@@ -16,8 +16,8 @@ SOURCES = TEMPLATE / "<<cookiecutter.project_slug>>"
 # Heavy tests of the rendered package, and the packages that only they need.
 CHECKS = TEMPLATE / "tests" / "rendered"
 EXTRA = (
-    "h2", "hypothesis", "jsonschema", "numpy", "pyyaml", "types-jsonschema", "types-pyyaml",
-    "uvicorn", "websockets",
+    "h2", "hypothesis", "jsonschema", "numpy", "opentelemetry-sdk", "pyyaml", "types-jsonschema",
+    "types-pyyaml", "uvicorn", "websockets",
 )  # fmt: skip
 CONTEXT: dict[str, Any] = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
 PYTHON_VERSIONS: list[str] = CONTEXT["python_version"]

@@ -6,7 +6,9 @@ log too if their first import is `_internal.begin`; `init` begins it with other 
 
 from typing import Any
 
-from ._internal.context import current_request
+from ._internal.context import current_request, current_trace
+from ._internal.context import outbound_headers as outbound_headers
+from ._internal.context import request_id as request_id
 from ._internal.log.fields import (
     LogEntry,
     add_arguments,
@@ -32,6 +34,8 @@ def to_fields(entry: LogEntry) -> dict[str, Any]:
     request = current_request.get()
     if request:
         fields["request_id"] = request.request_id
+        if trace := current_trace():
+            fields["trace_id"] = trace.trace_id
     add_arguments(fields, entry.arguments)
     if request:
         add_bound_fields(fields, request.fields)

@@ -57,6 +57,7 @@ PATHS = {
     "my_service/_internal/asgi/request_ids.py",
     "my_service/_internal/asgi/request_log.py",
     "my_service/_internal/asgi/stack.py",
+    "my_service/_internal/asgi/trace_context.py",
     "my_service/_internal/asgi/websocket_exchange.py",
     "my_service/_internal/begin.py",
     "my_service/_internal/context.py",

@@ -4,7 +4,7 @@ An update replaces it, so edit the modules above this folder instead. Nothing he
 the packages build on each other in the order of this list.
 
     begin                       importing it begins the log
-    context                     the current request
+    context                     the current request and its trace
     early                       signals and failing imports before the log begins, for `python -m`
     version                     the version of the service
     upstream                    ends the start if a package lacks what this one needs of it
@@ -54,6 +54,7 @@ the packages build on each other in the order of this list.
         broken_responses        responses that break off inside of other middleware
         request_fields          what a line says of a request
         request_ids             random ids
+        trace_context           the trace that a request came with
         hooks                   called for every request
         proxies                 the client behind trusted proxies
         lifespan                start-up and shutdown in the log

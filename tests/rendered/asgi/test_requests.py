@@ -191,6 +191,17 @@ async def test_invalid_response_headers_are_a_500(log: Log) -> None:
     assert server.headers["x-request-id"] == line["request_id"]
 
 
+async def test_a_late_500_keeps_the_headers_of_cors(log: Log) -> None:
+    """A response that fails before its first byte is a 500 that a browser does not hide."""
+    cors = [(b"access-control-allow-origin", b"https://shop.test"), (b"vary", b"Origin")]
+    start = START | {"headers": [(b"content-length", b"9"), (b"etag", b"x"), *cors]}
+    server = await call(sending(start, Failure("no body")), http())
+    assert request_line(log())["status_code"] == server.head["status"] == 500
+    assert server.headers.items() >= {name.decode(): value.decode() for name, value in cors}.items()
+    assert "etag" not in server.headers
+    assert server.headers["content-length"] == str(len(server.body))
+
+
 async def test_a_failing_server_loses_no_line(log: Log) -> None:
     """A request has its line even if every `send` of the server raises."""
 

@@ -84,6 +84,7 @@ GOOD = [
     UNHANDLED | {"status_code": 200, "completed": False},
     WEBSOCKET | {"level": "ERROR", "exception": "ValueError"},
     REQUEST | {"user": {"id": 1}},
+    REQUEST | {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"},
 ]
 # A valid line, and the change that makes it invalid; None removes a field.
 BAD: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -99,6 +100,9 @@ BAD: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (ANY, {"exception": {}}),
     (ANY, {"request_id": "a b"}),
     (ANY, {"request_id": "a" * 129}),
+    (REQUEST, {"trace_id": "0" * 32}),
+    (REQUEST, {"trace_id": "4BF92F3577B34DA6A3CE929D0E0E4736"}),
+    (REQUEST, {"trace_id": "4bf92f35"}),
     (REQUEST, {"status_code": "200"}),
     (REQUEST, {"status_code": 0}),
     (REQUEST, {"status_code": 500}),

@@ -141,6 +141,7 @@ class HttpExchange(Exchange):
     async def _send_500(self) -> None:
         body = b"Internal Server Error"
         headers = [
+            *_cors_headers(self._head),
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"content-length", b"%d" % len(body)),
         ]
@@ -176,6 +177,18 @@ def _pieces(message: Message) -> Iterator[Message]:
         more = start + _PIECE < len(body)
         piece = bytes(body[start : start + _PIECE])
         yield {**message, "body": piece, "more_body": more or message.get("more_body", False)}
+
+
+def _cors_headers(head: Message | None) -> list[tuple[bytes, bytes]]:
+    """Return the headers without which a browser hides a 500 from a page of another origin."""
+    headers = head.get("headers", ()) if head else ()
+    with suppress(Exception):  # they may be malformed, and the reason for the 500
+        return [
+            (name, value)
+            for name, value in headers
+            if name == b"vary" or name.startswith(b"access-control-")
+        ]
+    return []
 
 
 def _content_length(head: Message | None) -> int:

@@ -8,13 +8,14 @@ from urllib.parse import quote
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..context import RequestContext, current_request
+from ..context import RequestContext, Trace, current_request, current_span
 from .broken_responses import mark_broken_responses
 from .exchange import Exchange, WriteLine, in_flight
 from .http_exchange import HttpExchange
 from .proxies import Network, TrustedProxies
 from .request_ids import random_id
 from .stack import add_outermost_middleware
+from .trace_context import given_trace
 from .websocket_exchange import WebSocketExchange
 
 _VALID_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -78,8 +79,9 @@ class RequestLogMiddleware:
             return
         self.proxies.apply(scope)
         _restore_prefix(scope)
-        request_id = _given_id(scope) or random_id(self.request_id_length)
-        context = RequestContext(request_id, scope)
+        given_id, trace = _given(scope)
+        request_id = given_id or random_id(self.request_id_length)
+        context = RequestContext(request_id, scope, trace=trace)
         scope[_REQUEST_ID] = request_id
         token = current_request.set(context)
         exchange = _EXCHANGES[kind](scope, receive, send, context, self.write_line[kind])
@@ -91,10 +93,18 @@ class RequestLogMiddleware:
             current_request.reset(token)
 
 
+def _given(scope: Scope) -> tuple[str, Trace | None]:
+    """Return the id and the trace of a request, as its headers or a tracer have them."""
+    names = dict(scope["headers"])
+    request_id = _given_id(scope) if b"x-request-id" in names else ""
+    trace = current_span()
+    if trace is None and b"traceparent" in names:
+        trace = given_trace(scope)
+    return request_id, trace
+
+
 def _given_id(scope: Scope) -> str:
-    """Return the id that the client or a proxy sent; empty if missing or invalid."""
-    if b"x-request-id" not in dict(scope["headers"]):
-        return ""
+    """Return the id that the client or a proxy sent; empty if invalid."""
     values = [value for name, value in scope["headers"] if name == b"x-request-id"]
     is_valid = len(values) == 1 and _VALID_ID.fullmatch(values[0])
     return str(values[0], "ascii") if is_valid else ""

@@ -13,7 +13,9 @@ from .secret_names import MASK, is_secret
 from .texts import Redacted, safe_text
 
 # The fields of every line. An argument with such a name gets an underscore appended.
-RESERVED = frozenset({"timestamp", "level", "message", "source", "request_id", "exception"})
+RESERVED = frozenset(
+    {"timestamp", "level", "message", "source", "request_id", "trace_id", "exception"}
+)
 
 # The fields of the request log.
 REQUEST_FIELDS = frozenset(

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from loguru import logger
 
-from ..context import current_request
+from ..context import current_request, current_trace
 from ..reports.route import route_template
 from .events import (
     breadcrumbs,
     complete,
+    contexts_in_trace,
     minimal_event,
     redact_event,
     redact_nested,
@@ -39,6 +40,8 @@ def before_send(event: Event, hint: Hint) -> Event | None:
         # Without the line of the event itself.
         lines = [line for line in known.lines if line is not hint.get("line")] if known else []
         event["breadcrumbs"] = {"values": [*own, *breadcrumbs(lines[-LINES:])]}
+        if trace := current_trace():
+            event["contexts"] = contexts_in_trace(event.get("contexts", {}), trace.trace_id)
     try:
         return complete(event, error, handled=hint.get("handled", True))
     except Exception as problem:

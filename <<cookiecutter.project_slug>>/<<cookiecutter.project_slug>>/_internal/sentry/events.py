@@ -54,6 +54,7 @@ _NOT_SENT = frozenset(
         "level",
         "message",
         "request_id",
+        "trace_id",
         "exception",
         "path_with_query",
         "referer",
@@ -89,6 +90,14 @@ def request_info(scope: Scope) -> dict[str, Any]:
     """Return the method and the redacted path of a request, without its query."""
     path = request_fields(scope)["path_with_query"].partition("?")[0]
     return {"method": scope.get("method", "GET"), "url": redact(path)}
+
+
+def contexts_in_trace(contexts: dict[str, Any], trace_id: str) -> dict[str, Any]:
+    """Return the contexts of an event with the trace of its log line in place of the SDK's own."""
+    trace = {**contexts.get("trace", {}), "trace_id": trace_id}
+    if sampling := trace.get("dynamic_sampling_context"):
+        trace["dynamic_sampling_context"] = {**sampling, "trace_id": trace_id}
+    return {**contexts, "trace": trace}
 
 
 def breadcrumbs(lines: Iterable[bytes]) -> list[dict[str, Any]]:

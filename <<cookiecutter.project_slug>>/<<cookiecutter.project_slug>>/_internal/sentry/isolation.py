@@ -7,6 +7,8 @@ from sentry_sdk.scope import Scope as SentryScope
 from sentry_sdk.scope import ScopeType, _current_scope, _isolation_scope
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..asgi.trace_context import given_trace
+from ..context import current_span
 from ..reports.route import UNMATCHED, route_template
 from .flushing import set_stopped
 
@@ -63,8 +65,10 @@ class IsolationMiddleware:
             _isolation_scope.reset(isolation)
 
     async def _traced(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Do not continue a client's trace: any client could turn sampling on with it.
+        # The sampling is our own: any client could turn it on with a header or a chosen id.
         with sentry_sdk.start_transaction(op="http.server", name=UNMATCHED) as trace:
+            if given := current_span() or given_trace(scope):
+                trace.trace_id = given.trace_id
 
             async def send_noted(message: Message) -> None:
                 if message["type"] == "http.response.start":
