@@ -41,6 +41,7 @@ PATHS = {
     "docs/log.md",
     "docs/log.schema.json",
     "docs/operation.md",
+    "docs/recipes.md",
     "docs/variables.md",
     "my_service/__init__.py",
     "my_service/__main__.py",

@@ -16,6 +16,7 @@ CHANGES = {
     "serializer renamed": Change("sentry_sdk", "json_dumps", "to_json", "json_dumps"),
     "method of a scope renamed": Change("sentry_sdk", "set_new_propagation_context", "new_trace", "Scope.set_new_propagation_context"),
     "slots of a scope gone": Change("sentry_sdk.scope", r"__slots__ =", "_names =", "Scope.__slots__"),
+    "attribute of a span renamed": Change("sentry_sdk.tracing", r"\btrace_id\b", "id_of_trace", "Span.trace_id"),
     "method of a span renamed": Change("sentry_sdk", "set_http_status", "set_status_code", "Span.set_http_status"),
 }  # fmt: skip
 

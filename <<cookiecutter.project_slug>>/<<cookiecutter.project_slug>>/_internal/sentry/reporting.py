@@ -88,7 +88,7 @@ def _check_sdk() -> None:
     """Raise Missing unless the SDK has the names that this package uses."""
     names = ("__slots__", "_type", "fork", "set_new_propagation_context", "set_transaction_name")
     check_names(sentry_sdk.Scope, *names)
-    check_names(sentry_sdk.tracing.Span, "set_http_status", "set_tag")
+    check_names(sentry_sdk.tracing.Span, "set_http_status", "set_tag", "trace_id")
     check_mentions(sentry_sdk.scope, "global_event_processors")
     check_mentions(sentry_sdk.worker, _WORKER)
 
