@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from fastapi import FastAPI, WebSocket
@@ -17,7 +16,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from checks.apps import make_app
-from checks.asgi_calls import call, given_up, http, websocket
+from checks.asgi_calls import call, http, websocket
+from my_service._internal.asgi.exchange import in_flight
 from my_service.logging import outbound_headers
 from tests.conftest import PROJECT, Log, connect
 
@@ -126,18 +126,22 @@ async def test_a_websocket_has_the_trace_of_its_span(app: FastAPI, log: Log) -> 
 
 async def test_an_aborted_request_has_the_trace_of_its_span(app: FastAPI, log: Log) -> None:
     """The line of an aborted request, written outside of its span, has the span's trace."""
-    found: list[Any] = []
+    started = asyncio.Event()
 
-    async def wait(scope: Any, receive: Any, send: Any) -> None:
-        found.append(outbound_headers()["traceparent"].split("-")[1])
+    @app.get("/wait")
+    async def wait() -> None:
+        started.set()
         await asyncio.Event().wait()
 
-    token = otel_context.attach(Context())
-    with TRACER.start_as_current_span("server"):
-        await given_up(wait, http())
-    otel_context.detach(token)
+    task = asyncio.create_task(call(app, http("/wait")))
+    await started.wait()
+    for exchange in in_flight:
+        exchange.abort()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     [line] = log("unhandled exception")
-    assert line["trace_id"] == found[0]
+    assert line["trace_id"] == trace_id(spans()["GET /wait"])
 
 
 async def test_without_spans_the_header_counts(log: Log) -> None:

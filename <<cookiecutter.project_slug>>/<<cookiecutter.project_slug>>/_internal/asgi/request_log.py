@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..context import RequestContext, Trace, current_request, current_span
+from ..context import RequestContext, current_request, current_span
 from .broken_responses import mark_broken_responses
 from .exchange import Exchange, WriteLine, in_flight
 from .http_exchange import HttpExchange
@@ -22,6 +22,8 @@ _VALID_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _EXCHANGES: dict[str, type[Exchange]] = {"http": HttpExchange, "websocket": WebSocketExchange}
 # Scope key: the request id; if present, an outer middleware writes the log line.
 _REQUEST_ID = "request_id"
+# Scope key: FastAPI may have a span of the request, also for lines that are written outside of it.
+_SPAN = "fastapi.telemetry"
 
 
 def add_request_log_middleware(
@@ -79,9 +81,12 @@ class RequestLogMiddleware:
             return
         self.proxies.apply(scope)
         _restore_prefix(scope)
-        given_id, trace = _given(scope)
+        names = dict(scope["headers"])
+        given_id = _given_id(scope) if b"x-request-id" in names else ""
         request_id = given_id or random_id(self.request_id_length)
-        context = RequestContext(request_id, scope, trace=trace)
+        context = RequestContext(request_id, scope)
+        if b"traceparent" in names or _SPAN in scope:
+            context.trace = current_span() or given_trace(scope)
         scope[_REQUEST_ID] = request_id
         token = current_request.set(context)
         exchange = _EXCHANGES[kind](scope, receive, send, context, self.write_line[kind])
@@ -91,16 +96,6 @@ class RequestLogMiddleware:
         finally:
             in_flight.discard(exchange)
             current_request.reset(token)
-
-
-def _given(scope: Scope) -> tuple[str, Trace | None]:
-    """Return the id and the trace of a request, as its headers or a tracer have them."""
-    names = dict(scope["headers"])
-    request_id = _given_id(scope) if b"x-request-id" in names else ""
-    trace = current_span()
-    if trace is None and b"traceparent" in names:
-        trace = given_trace(scope)
-    return request_id, trace
 
 
 def _given_id(scope: Scope) -> str:
