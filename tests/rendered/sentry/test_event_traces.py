@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import sentry_sdk
 from fastapi import FastAPI
 from loguru import logger
 from opentelemetry.sdk.trace import TracerProvider
@@ -45,6 +46,22 @@ async def test_an_event_has_the_trace_of_the_request(report: Report, log: Log) -
     assert event["contexts"]["trace"]["trace_id"] == TRACE
     assert envelope_traces(recorder) == {TRACE}
     assert TRACE not in json.dumps([event["extra"], event["breadcrumbs"], event["tags"]])
+
+
+async def test_a_context_of_the_user_has_the_trace(report: Report) -> None:
+    """The user's own `trace` context keeps its values and gets the trace of the request."""
+    app = make_app()
+    recorder = report(app)
+
+    @app.get("/")
+    async def fail() -> None:
+        sentry_sdk.set_context("trace", {"op": "order"})
+        raise LookupError("broken")
+
+    async with connect(app) as client:
+        await client.get("/", headers=HEADERS)
+    [event] = recorder.events
+    assert event["contexts"]["trace"] == {"op": "order", "trace_id": TRACE}
 
 
 async def test_an_event_without_a_trace(report: Report, log: Log) -> None:
