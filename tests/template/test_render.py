@@ -107,6 +107,8 @@ PATHS = {
     "my_service/_internal/settings/__init__.py",
     "my_service/_internal/settings/environment.py",
     "my_service/_internal/settings/errors.py",
+    "my_service/_internal/settings/fields.py",
+    "my_service/_internal/settings/secret_files.py",
     "my_service/_internal/settings/service.py",
     "my_service/_internal/upstream.py",
     "my_service/_internal/version.py",

@@ -42,7 +42,9 @@ the packages build on each other in the order of this list.
 
     settings/                   settings from the environment and `.env`
         environment             the base class of settings
+        secret_files            secrets in files: `…_FILE`
         errors                  what is wrong with an invalid setting
+        fields                  the variables and types of settings
         service                 the settings of every service
 
     asgi/                       requests and WebSockets

@@ -1,6 +1,7 @@
 """Base class of all settings, which reports all invalid variables in one log line."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Self
 
 from loguru import logger
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -15,6 +17,7 @@ from pydantic_settings import (
 
 from ..log.setup import begin
 from .errors import describe
+from .secret_files import collect_problems, read_secret_files
 
 
 class EnvironmentSettings(BaseSettings):
@@ -36,17 +39,21 @@ class EnvironmentSettings(BaseSettings):
             SystemExit: a variable is invalid; one log line names it and what is allowed.
         """
         logging.getLogger("dotenv.main").addFilter(_first_time)
-        try:
-            return cls()
-        except ValidationError as error:
-            problems = describe(cls, error.errors(include_url=False))
-        except SettingsError as error:
-            problems = [str(error)]
-        except (OSError, UnicodeError) as error:
-            problems = [f".env cannot be read: {error}"]
-        begin()
-        logger.error("invalid settings: " + ". ".join(problems))
-        raise SystemExit(1)
+        with collect_problems() as files:
+            try:
+                settings = cls()
+                problems: list[str] = []
+            except ValidationError as error:
+                problems = describe(cls, error.errors(include_url=False), files)
+            except SettingsError as error:
+                problems = [str(error)]
+            except (OSError, UnicodeError) as error:
+                problems = [f".env cannot be read: {error}"]
+        if problems := [*files.errors.values(), *problems]:
+            begin()
+            logger.error("invalid settings: " + ". ".join(problems))
+            raise SystemExit(1)
+        return settings
 
     @classmethod
     def settings_customise_sources(
@@ -57,9 +64,13 @@ class EnvironmentSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Leave invalid JSON to validation, which reports all variables at once."""
+        """Read secrets from files; leave invalid JSON to validation, which reports all errors."""
+        overriding: Mapping[str, str | None] = {}
         for source in (env_settings, dotenv_settings):
             _keep_undecoded(source)
+            if isinstance(source, EnvSettingsSource):
+                read_secret_files(source, overriding)
+                overriding = source.env_vars
         return init_settings, env_settings, dotenv_settings, file_secret_settings
 
 
