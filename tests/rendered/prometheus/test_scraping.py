@@ -157,7 +157,7 @@ async def test_without_a_port_nothing_is_served() -> None:
 
 
 async def test_a_port_in_use_stops_the_start(log: Log) -> None:
-    """One ERROR line names the port; a service without metrics would look healthy."""
+    """One ERROR line names port and variable; a service without metrics would look healthy."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match="in use"):
@@ -166,3 +166,15 @@ async def test_a_port_in_use_stops_the_start(log: Log) -> None:
     [line] = log()
     assert line["level"] == "ERROR"
     assert f"port {port}" in line["message"]
+    assert line["message"].endswith(
+        "; set METRICS_PORT to a free port, or leave it empty for no metrics"
+    )
+
+
+async def test_an_address_of_another_machine(log: Log) -> None:
+    """The line names the variables for other failures too."""
+    with pytest.raises(OSError, match="assign"):
+        async with serve_metrics("192.0.2.1", 0):
+            pass
+    [line] = log()
+    assert line["message"].endswith("; check METRICS_HOST and METRICS_PORT")

@@ -338,7 +338,7 @@ def test_a_task_can_end_the_process(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use(tmp_path: Path) -> None:
-    """One line names the port, before anything is started."""
+    """One line names the port and its variable, before anything is started."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -348,16 +348,18 @@ def test_a_port_in_use(tmp_path: Path) -> None:
             [line] = service.lines
             assert line["level"] == "ERROR"
             assert str(port) in line["message"]
+            assert line["message"].endswith("; set PORT to a free port")
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "x" * 64])
 def test_a_host_that_cannot_be_bound(host: str, tmp_path: Path) -> None:
-    """One line names the host."""
+    """One line names the host and its variable."""
     with serve(tmp_path, *PLAIN, HOST=host) as service:
         assert service.wait() == 1
         [line] = service.lines
         assert line["level"] == "ERROR"
         assert host in line["message"]
+        assert line["message"].endswith("; check HOST and PORT")
 
 
 @pytest.mark.parametrize(("count", "warnings"), [("3", 1), ("many", 1), ("1", 0)])

@@ -231,6 +231,7 @@ class Secrets(EnvironmentSettings):
     maybe: Annotated[SecretBytes | None, Field(min_length=99, description="99 bytes")] = None
     many: list[Annotated[SecretStr, Field(min_length=99)]] = Field(default_factory=list)
     odd: Secret[int] = Secret(1)
+    store: Secret[PostgresDsn] | None = None
     login: Login | None = None
     logins: list[Login] = Field(default_factory=list)
     account: Account | None = None
@@ -254,6 +255,8 @@ class Secrets(EnvironmentSettings):
         ("MANY", f'["{CANARY}"]', "MANY contains ***; it must have at least 99 items"),
         ("MANY", '["99"]', "MANY contains ***; it is not valid (too_short)"),
         ("ODD", CANARY, "ODD is ***; it must be a valid integer"),
+        ("STORE", f"{CANARY}:", "STORE is ***; it must be "),
+        ("STORE", CANARY, "STORE is ***; it must be a valid URL"),
         ("LOGIN", CANARY, 'LOGIN is ***; it must be a valid object in JSON, such as {"user": …}'),
         ("LOGIN", f'{{"password": "{CANARY}"}}', "LOGIN.user is missing"),
         (

@@ -94,6 +94,12 @@ def test_a_secret_from_a_file(
     assert log() == []
 
 
+class Account(BaseModel):
+    """A model with a nested one."""
+
+    login: Login = Login()
+
+
 class Named(EnvironmentSettings):
     """Names with a prefix, a delimiter and a case."""
 
@@ -102,7 +108,7 @@ class Named(EnvironmentSettings):
     )
     token: str = ""
     login: Login = Login()
-    logins: dict[str, Login] = Field(default_factory=dict)
+    account: Account = Account()
     tokens: dict[str, SecretStr] = Field(default_factory=dict)
     pin: Annotated[SecretStr, Field(alias="Pin")] = SecretStr("")
     own: Annotated[str, Field(alias="App_token_FILE")] = ""
@@ -110,14 +116,14 @@ class Named(EnvironmentSettings):
 
 def test_names_of_file_variables(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """The name is the variable's, with its prefix, its delimiter and its case."""
-    for name in ("App_login__password", "App_logins__a__password", "Pin"):
+    for name in ("App_login__password", "App_account__login__password", "Pin"):
         monkeypatch.setenv(f"{name}_FILE", write(name, name))
     monkeypatch.setenv("App_tokens__a_FILE", "/nowhere")
     monkeypatch.setenv("App_TOKEN_FILE", "/nowhere")
     monkeypatch.setenv("App_login__colour_FILE", "/nowhere")
     settings = Named.load()
     assert settings.login.password == "App_login__password"
-    assert settings.logins["a"].password == "App_logins__a__password"
+    assert settings.account.login.password == "App_account__login__password"
     assert settings.tokens["a_FILE"].get_secret_value() == "/nowhere"
     assert settings.pin.get_secret_value() == "Pin"
 
@@ -304,6 +310,13 @@ def test_an_empty_file_where_empty_variables_count(
     assert Kept.load().token == "unset"
     monkeypatch.setenv("TOKEN_FILE", write("\n"))
     assert Kept.load().token == ""
+
+
+def test_sentry(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sentry's DSN, a secret by its name, can come from a file."""
+    sentry = pytest.importorskip("my_service.sentry")
+    monkeypatch.setenv("SENTRY_DSN_FILE", write("https://key@sentry.example/1\n"))
+    assert sentry.SentrySettings.load().sentry_dsn == "https://key@sentry.example/1"
 
 
 def test_the_example_in_the_documentation(

@@ -67,9 +67,10 @@ async def serve_metrics(host: str, port: int | None) -> AsyncIterator[str]:
     try:
         server = MetricsServer(host, port)
     except OSError as error:
-        hint = "; workers cannot share it: serve with one, or set an empty METRICS_PORT"
-        hint = hint if error.errno == errno.EADDRINUSE else ""
-        logger.error(f"cannot serve metrics on {host} port {port}: {error}{hint}")
+        remedy = "check METRICS_HOST and METRICS_PORT"
+        if error.errno == errno.EADDRINUSE:  # by another service, or another worker of this one
+            remedy = "set METRICS_PORT to a free port, or leave it empty for no metrics"
+        logger.error(f"cannot serve metrics on {host} port {port}: {error}; {remedy}")
         raise
     loop = asyncio.get_running_loop()
     loop.add_reader(server, server.handle_request)

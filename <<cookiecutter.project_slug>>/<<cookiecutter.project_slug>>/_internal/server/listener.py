@@ -62,6 +62,13 @@ class Listener:
         self._socket.close()
 
 
+def remedy(error: OSError | UnicodeError) -> str:
+    """Return what to do after a Listener has failed."""
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return "set PORT to a free port"
+    return "check HOST and PORT"
+
+
 class PortError(AlreadyLogged, OSError):
     """The port is closed or cannot accept connections now; already logged if it matters."""
 

@@ -16,7 +16,7 @@ from ..log.capture import log_loop_error
 from ..log.sink import flush
 from .application import load
 from .connections import Connections
-from .listener import Listener
+from .listener import Listener, remedy
 from .parent_watch import stop_with_parent
 from .settings import ServerSettings
 from .shutdown import GracefulShutdown, exit_code
@@ -61,7 +61,8 @@ def run(
     try:
         listener = Listener(settings.host, settings.port)
     except (OSError, UnicodeError) as error:
-        logger.error(f"cannot listen on {settings.host} port {settings.port}: {error}")
+        where = f"{settings.host} port {settings.port}"
+        logger.error(f"cannot listen on {where}: {error}; {remedy(error)}")
         return 1
     server = make_server(settings, listener)
     stop = GracefulShutdown(app, settings, server)

@@ -27,11 +27,11 @@ _LISTS = frozenset({"frozen_set_type", "list_type", "set_type", "tuple_type"})
 _OBJECTS = frozenset({"dataclass_type", "dict_type", "model_attributes_type", "model_type"})
 _SUBJECT = re.compile(r"[A-Z]\w*( \w+)? should ")
 _OF_VALIDATORS = frozenset({"assertion_error", "value_error"})
-# Errors whose messages quote no value, in addition to those about types.
+# Errors whose messages quote no value.
 _WITHOUT_VALUE = re.compile(
     r"(bool|float|int)_parsing|greater_than(_equal)?|less_than(_equal)?|multiple_of|finite_number"
     r"|(string|bytes)_too_(long|short)|too_(long|short)|string_pattern_mismatch|enum|literal_error"
-    r"|(bool|bytes|float|int|string)_type"
+    r"|(bool|bytes|decimal|float|int|string|url)_type|url_parsing|url_scheme|decimal_parsing"
 )
 
 
