@@ -14,10 +14,7 @@ help:
 
 # Scaffold a service beside this folder or in OUT=folder; pass answers as ARGS="--no-input project_name=…".
 new: .venv/new
-	@$(BIN)/python -c 'import sys; from pathlib import Path; \
-		sys.exit(Path(sys.argv[1]).resolve().is_relative_to(Path.cwd()))' "$(OUT)" \
-		|| { echo "OUT=$(OUT) is inside the template; choose a folder outside it" >&2; exit 1; }
-	@$(BIN)/cookiecutter . --output-dir "$(OUT)" $(value ARGS)
+	@$(BIN)/python make_new.py --output-dir "$(OUT)" $(value ARGS)
 
 # Run the template's tests; ARGS="-k slug" is passed to pytest.
 test: .venv/dev

@@ -8,6 +8,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from jinja2 import Environment
@@ -70,26 +71,36 @@ TAKEN = set(keyword.kwlist) | STANDARD_LIBRARY | DEPENDENCIES | PROJECT
 
 
 def checked(value: object, answer: str) -> str:
-    """Return `value` if it is valid for `answer`, else exit with a one-line error."""
+    """Return `value` if it is valid for `answer`, else exit with a one-line error.
+
+    A slug is returned without capitals, spaces and hyphens, and one line says so.
+    """
     if not isinstance(value, str):
         refuse(answer, value, "is not text", "text in quotes")
     if answer == "project_slug":
-        check_slug(value)
-    else:
-        check_text(value, answer)
+        return check_slug(value)
+    check_text(value, answer)
     if answer == "author_email":
         check_email(value)
     return value
 
 
-def check_slug(value: str) -> None:
-    """Refuse a slug that cannot name the folder, the package and the distribution."""
-    if len(value) > SLUG_LENGTH or not SLUG.fullmatch(value):
+def check_slug(value: str) -> str:
+    """Return the slug for `todo-api`, "Todo API" or `todo_api`: `todo_api`.
+
+    Refuse one that cannot name the folder, the package and the distribution.
+    """
+    slug = re.sub("[ -]+", "_", value.strip(" ").lower()) if value.isascii() else value
+    if len(slug) > SLUG_LENGTH or not SLUG.fullmatch(slug):
         allowed = f"1 to {SLUG_LENGTH} of a-z, 0-9 and _, the first one a letter"
         refuse("project_slug", value, "is not a valid name", allowed)
-    if is_taken(value):
-        allowed = f"another name, such as {slugify(value)!r}"
+    if is_taken(slug):
+        allowed = f"another name, such as {slugify(slug)!r}"
         refuse("project_slug", value, "is taken by Python, a dependency or the project", allowed)
+    if slug != value:
+        with suppress(OSError):  # a closed pipe is no reason to stop
+            print(f"project_slug: {value!r} is taken as {slug!r}", flush=True)
+    return slug
 
 
 def check_text(value: str, answer: str) -> None:

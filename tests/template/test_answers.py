@@ -85,9 +85,13 @@ BAD_ANSWERS = {
     "email-line-feed": ("author_email", "zoe@example.com\n"),
     "email-too-long": ("author_email", f"{'a' * 250}@example.com"),
     "slug-empty": ("project_slug", ""),
-    "slug-space": ("project_slug", "my service"),
-    "slug-upper-case": ("project_slug", "My_service"),
-    "slug-hyphen": ("project_slug", "my-service"),
+    "slug-only-spaces": ("project_slug", "  "),
+    "slug-tab": ("project_slug", "my\tservice"),
+    "slug-dot": ("project_slug", "my.service"),
+    "slug-leading-hyphen": ("project_slug", "-api"),
+    "slug-kelvin": ("project_slug", "\u212aelvin"),
+    "slug-taken-in-lower-case": ("project_slug", "FastAPI"),
+    "slug-taken-with-hyphens": ("project_slug", "Pydantic-Core"),
     "slug-digit": ("project_slug", "3d"),
     "slug-underscore": ("project_slug", "_private"),
     "slug-only-underscores": ("project_slug", "__"),
@@ -151,6 +155,16 @@ GOOD_ANSWERS = {
     "slug-soft-keyword": ("project_slug", "match"),
     "slug-builtin": ("project_slug", "list"),
     "slug-app": ("project_slug", "app"),
+}
+
+# Slugs that are not refused, and what becomes of them.
+TIDIED_SLUGS = {
+    "todo-api": "todo_api",
+    "Todo_API": "todo_api",
+    "todo api": "todo_api",
+    " Todo  -  API ": "todo_api",
+    "T": "t",
+    "api-": "api_",
 }
 
 SLUGS = {
@@ -257,11 +271,39 @@ def test_a_good_answer_is_kept(answer: str, value: str) -> None:
     assert checked(value, answer) == value
 
 
+@pytest.mark.parametrize(("value", "slug"), TIDIED_SLUGS.items(), ids=TIDIED_SLUGS)
+def test_a_slug_is_tidied(value: str, slug: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hyphens, capitals and spaces become what a package can have, and one line says so."""
+    assert checked(value, "project_slug") == slug
+    assert capsys.readouterr().out == f"project_slug: {value!r} is taken as {slug!r}\n"
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_a_tidied_slug_is_used(typed: bool, tmp_path: Path) -> None:
+    """Folder, package and summary have the tidied slug, typed or on the command line."""
+    answers = () if typed else ("--no-input", "project_slug=Todo-API")
+    done = run(
+        command("cookiecutter"), TEMPLATE, *answers,
+        cwd=tmp_path, env=environment(tmp_path), typed="\nTodo-API\n" + "\n" * QUESTIONS,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("project_slug: 'Todo-API' is taken as 'todo_api'\n") == 1
+    assert "  project_slug    todo_api\n" in done.stdout
+    project = tmp_path / "todo_api"
+    assert (project / "todo_api" / "main.py").exists()
+    stamp = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
+    assert stamp["project"]["name"] == "todo-api"
+    assert not any(b"Todo-API" in (project / path).read_bytes() for path in files(project))
+
+
 def test_every_question_with_free_text_is_checked() -> None:
     """The check follows its question, so that a bad answer is refused before the next one."""
     names = list(CONTEXT)
     for name in (*TEXT_LENGTHS, "project_slug"):
-        assert CONTEXT[f"__check_{name}"] == f"<< cookiecutter.{name} | checked('{name}') >>"
+        check = f"cookiecutter.{name} | checked('{name}')"
+        if name == "project_slug":  # the check tidies it
+            check = f"cookiecutter.update({name}={check})"
+        assert CONTEXT[f"__check_{name}"] == f"<< {check} >>"
         assert names[names.index(name) + 1] == f"__check_{name}"
 
 

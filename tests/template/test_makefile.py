@@ -65,6 +65,58 @@ def test_new_scaffolds_into_out(clone: Path, home: Path, tmp_path: Path) -> None
     assert (tmp_path / "a b/c/my_service/pyproject.toml").exists()
 
 
+BAD_ARGUMENTS = {
+    "unknown": ("use_sentri=yes", "use_sentri: there is no such question; did you mean use_s"),
+    "strange": ("colour=red", "colour: there is no such question; they are project_name"),
+    "private": ("_extensions=x", "_extensions: there is no such question"),
+    "yes-or-no": ("use_sentry=maybe", "use_sentry: 'maybe' is neither yes nor no; must be yes or"),
+    "empty": ("use_sentry=", "use_sentry: '' is neither yes nor no"),
+    "python": (
+        "python_version=3.9",
+        "python_version: '3.9' is not one of the choices; must be 3.11, 3.12, 3.13 or 3.14",
+    ),
+    "server": ("server=Uvicorn", "server: 'Uvicorn' is not one of the choices; must be hyper"),
+    "template": ("'description=a << b'", "description: 'a << b' looks like a template; must be"),
+    "expression": ("'author_name=<< 7*7 >>'", "author_name: '<< 7*7 >>' looks like a template"),
+    "text": ("author_email=a@b", "author_email: 'a@b' is not an e-mail address"),
+    "no-value": ("use_sentry", "ARGS: Invalid value for '[EXTRA_CONTEXT]...': EXTRA_CONTEXT"),
+    "option": ("--nope", "ARGS: No such option"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("asks", [True, False])
+@pytest.mark.parametrize(("answer", "line"), BAD_ARGUMENTS.values(), ids=BAD_ARGUMENTS)
+def test_new_refuses_arguments(
+    answer: str, line: str, asks: bool, clone: Path, home: Path, tmp_path: Path
+) -> None:
+    """A wrong answer on the command line is one line, before any question and any file."""
+    before = files(tmp_path)
+    done = make_new(clone, home, f"ARGS={'' if asks else '--no-input'} {answer}")
+    assert done.returncode != 0
+    said, make_failed = done.stderr.splitlines()
+    assert said.startswith(line)
+    assert make_failed.startswith("make: ***")
+    assert "[1/" not in done.stdout
+    assert {path for path in files(tmp_path) - before if "__pycache__" not in path} == set()
+
+
+@pytest.mark.parametrize(
+    "answers",
+    ["use_sentry=YES server=uvicorn python_version=3.14", "project_slug=Todo-API use_docker=off"],
+)
+def test_new_accepts_what_cookiecutter_accepts(answers: str, clone: Path, home: Path) -> None:
+    """Every spelling of yes and no, every choice and a slug with hyphens are answers."""
+    done = make_new(clone, home, f"ARGS=--no-input {answers}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_new_shows_help(clone: Path, home: Path) -> None:
+    """Options of cookiecutter that only print something work."""
+    done = make_new(clone, home, "ARGS=--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--no-input" in done.stdout
+
+
 @pytest.mark.parametrize("out", ["", ".", "docs", "../plinth/x"])
 def test_new_never_scaffolds_into_the_clone(out: str, clone: Path, home: Path) -> None:
     """`make new` fails with one line and creates nothing if OUT is inside the clone."""
