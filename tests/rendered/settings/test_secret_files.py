@@ -305,7 +305,7 @@ class Kept(EnvironmentSettings):
 def test_an_empty_file_where_empty_variables_count(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An empty file is then a value too; an empty path is none."""
+    """An empty file is then a value too; an empty path is not a file."""
     monkeypatch.setenv("TOKEN_FILE", "")
     assert Kept.load().token == "unset"
     monkeypatch.setenv("TOKEN_FILE", write("\n"))
