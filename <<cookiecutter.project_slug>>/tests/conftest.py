@@ -19,6 +19,7 @@ Log = Callable[..., list[dict[str, Any]]]
 # Your variables and `.env` do not change a test. Set required variables here.
 for name in re.findall(r"^#([A-Z_]+)=", (PROJECT / "sample.env").read_text("utf-8"), re.MULTILINE):
     os.environ.pop(name, None)
+    os.environ.pop(f"{name}_FILE", None)
 os.environ["ENV"] = "testing"
 # <% if cookiecutter.use_prometheus %>
 os.environ["METRICS_PORT"] = ""  # a running service may use the port
