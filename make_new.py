@@ -47,7 +47,8 @@ def check_answers(answers: dict[str, str]) -> None:
         if name not in questions:
             similar = get_close_matches(name, questions, n=1)
             names = f"did you mean {similar[0]}?" if similar else f"they are {', '.join(questions)}"
-            sys.exit(f"{name if name.isidentifier() else repr(name)}: there is no such question; {names}")
+            shown = name if name.isidentifier() else repr(name)
+            sys.exit(f"{shown}: there is no such question; {names}")
         check_answer(name, value, questions[name])
 
 
