@@ -430,6 +430,13 @@ def test_a_dsn_with_a_secret_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert CANARY not in repr(settings)
 
 
+def test_a_dsn_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The DSN is secret by its name, so it can come from a file."""
+    (tmp_path / "dsn").write_text(f"{DSN}\n")
+    monkeypatch.setenv("SENTRY_DSN_FILE", str(tmp_path / "dsn"))
+    assert SentrySettings.load().sentry_dsn == DSN
+
+
 @pytest.mark.parametrize("dsn", ["", DSN])
 def test_the_sdk_is_imported_only_with_a_dsn(dsn: str) -> None:
     """The SDK is imported only if a DSN is set."""

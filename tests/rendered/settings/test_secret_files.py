@@ -312,13 +312,6 @@ def test_an_empty_file_where_empty_variables_count(
     assert Kept.load().token == ""
 
 
-def test_sentry(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sentry's DSN, a secret by its name, can come from a file."""
-    sentry = pytest.importorskip("my_service.sentry")
-    monkeypatch.setenv("SENTRY_DSN_FILE", write("https://key@sentry.example/1\n"))
-    assert sentry.SentrySettings.load().sentry_dsn == "https://key@sentry.example/1"
-
-
 def test_the_example_in_the_documentation(
     write: Write, monkeypatch: pytest.MonkeyPatch, message: Message
 ) -> None:

@@ -1,7 +1,7 @@
 """Secrets in files: SHOP_TOKEN_FILE is the path of a file with the value of SHOP_TOKEN.
 
-Docker and Kubernetes provide secrets as files. Only settings with a secret name or a secret type
-can come from one.
+Container platforms mount secrets as files. Only settings with a secret name or a secret type can
+come from one.
 """
 
 import os
@@ -19,7 +19,7 @@ from ..log.secret_names import MASK, is_secret
 from .errors import FileProblems, shown
 from .fields import aliases, hides
 
-SIZE_LIMIT = 2**20  # bytes, the limit of Kubernetes; Docker's is 500 kB
+SIZE_LIMIT = 2**20  # bytes; no secret of Kubernetes is larger
 
 Variables = Mapping[str, str | None]
 
