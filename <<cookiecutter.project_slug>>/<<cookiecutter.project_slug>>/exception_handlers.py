@@ -26,8 +26,4 @@ async def request_validation_exception_handler(
 
 def add_exception_handlers(app: FastAPI) -> None:
     """Register every handler of this module."""
-    # FastAPI's types do not know handlers of a single exception.
-    app.add_exception_handler(
-        RequestValidationError,
-        request_validation_exception_handler,  # type: ignore[arg-type]
-    )
+    app.exception_handler(RequestValidationError)(request_validation_exception_handler)

@@ -1,6 +1,5 @@
 """`make dev` on a terminal: colours, reloads after a broken edit, and signals."""
 
-import json
 import os
 import pty
 import re
@@ -93,8 +92,7 @@ def test_dev(terminal: Terminal, installed: Path) -> None:
         screen = COLOR.sub("", terminal.read_until("CTRL + C to quit"))
         [url] = re.findall(r"http://[0-9.:]+", screen)
         assert httpx.get(f"{url}/hello").json() == {"message": "Hello again"}
-        request = COLOR.sub("", terminal.read_until('"user_agent": "python-httpx'))
-        assert json.dumps("log request") in request
+        assert " log request GET /hello 200 " in COLOR.sub("", terminal.read_until(" ms "))
     finally:
         greeting.write_text(source)
 
@@ -109,7 +107,7 @@ async def deaf(websocket: __import__("fastapi").WebSocket) -> None:
 
 
 def test_a_deaf_websocket_does_not_delay_a_reload(terminal: Terminal, installed: Path) -> None:
-    """The service stops within a second although an endpoint never learns that it has to end."""
+    """The service stops long before the usual limit, although an endpoint never learns of it."""
     greeting = installed / "my_service/routers/hello.py"
     source = greeting.read_text()
     terminal.read_until("CTRL + C to quit")
@@ -123,8 +121,8 @@ def test_a_deaf_websocket_does_not_delay_a_reload(terminal: Terminal, installed:
             terminal.read_until("stopping")
             stopping = time.monotonic()
             terminal.read_until("limit passed")
-            terminal.read_until('"shutdown"')
-            assert time.monotonic() - stopping < 1
+            terminal.read_until(" shutdown ")
+            assert time.monotonic() - stopping < 4  # 8 s without `make dev`; 0.5 s and a busy machine
     finally:
         greeting.write_text(source)
 
@@ -146,14 +144,14 @@ def test_signal_to_watchfiles_ends_every_process(name: str, terminal: Terminal) 
     """The service shuts down cleanly, and no process keeps the terminal open."""
     terminal.read_until("CTRL + C to quit")
     os.kill(watcher_of(terminal.process.pid), getattr(signal, name))
-    assert '"shutdown"' in terminal.read_to_the_end()
+    assert " shutdown " in terminal.read_to_the_end()
 
 
 def test_sigterm_to_make_ends_every_process(terminal: Terminal) -> None:
     """SIGTERM to make, which service managers and IDEs send, ends every process."""
     terminal.read_until("CTRL + C to quit")
     terminal.process.terminate()
-    assert '"shutdown"' in terminal.read_to_the_end()
+    assert " shutdown " in terminal.read_to_the_end()
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
