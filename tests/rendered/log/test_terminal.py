@@ -197,14 +197,14 @@ async def send(application: FastAPI, *targets: str) -> None:
     client: AsyncClient
     async with connect(application) as client:
         for target in targets:
-            await client.get(target)
+            await client.get(target, headers={"traceparent": f"00-{'12' * 16}-{'34' * 8}-01"})
 
 
 async def test_a_request(screen: Screen) -> None:
     """The line of a request shows method, path, status, duration and id, and nothing else."""
     screen.begin(log_format="console")
     await send(service, "/hello")
-    line = texts(screen)[-1]
+    [_, line] = texts(screen)
     assert re.fullmatch(r"\S+ INFO     log request GET /hello 200 \d+\.\d ms \S+", line)
 
 

@@ -25,6 +25,7 @@ def tokens(fields: dict[str, Any]) -> Tokens:
         fields.pop(name) for name in ("timestamp", "level", "message", "source")
     )
     request_id, exception = fields.pop("request_id", ""), fields.pop("exception", "")
+    fields.pop("trace_id", "")  # long, and the same in every line of a request
     yield Comment, time[11:23]  # hours to milliseconds
     yield Text, " "
     yield level_token(level), level
