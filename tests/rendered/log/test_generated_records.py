@@ -241,7 +241,10 @@ def test_options(
         logger.opt(**real(options)).patch(lambda record: record["extra"].update(fields)).log(
             level, real(message), **fields
         )
-    if issubclass(type(level), int) and 0 <= level < 10:
+    if issubclass(type(level), np.timedelta64):
+        # Loguru compares it with a number; since 2.5 NumPy warns of that, which is a line too.
+        assert 1 <= len(capsys.readouterr().err.splitlines()) <= 2
+    elif issubclass(type(level), int) and 0 <= level < 10:
         assert "log_error" not in capsys.readouterr().err
     elif issubclass(type(level), np.number | np.bool_) and 0 <= level < 10:
         # Loguru accepts it as a level only if it equals a level seen before.
