@@ -353,7 +353,7 @@ def test_metadata(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_distributions(bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wheel has the package and `py.typed`, which shows its types; the sdist has tests too."""
+    """The wheel has the package with `py.typed`, for mypy; the sdist has the tests too."""
     project = bake(**COMBINATIONS["all"])
     monkeypatch.chdir(project)
     with zipfile.ZipFile(tmp_path / api.build_wheel(str(tmp_path))) as wheel:
