@@ -195,6 +195,13 @@ def test_a_printing_handler_keeps_its_level_and_filters(library: logging.Logger,
     assert [(line["level"], line["message"]) for line in log()] == [("ERROR", "told")]
 
 
+def test_the_coloured_message_of_uvicorn(library: logging.Logger, log: Log) -> None:
+    """uvicorn's second message, with codes for colours, is not a field."""
+    library.warning("Started %s", 12, extra={"color_message": "Started \x1b[36m%d\x1b[0m", "a": 1})
+    [line] = log("Started 12")
+    assert (line["a"], "color_message" in line) == (1, False)
+
+
 def test_file_handlers_keep_working(library: logging.Logger, log: Log, tmp_path: Path) -> None:
     """A file handler gets every record; the log gets only propagated records."""
     audit = logging.FileHandler(tmp_path / "audit", delay=True)

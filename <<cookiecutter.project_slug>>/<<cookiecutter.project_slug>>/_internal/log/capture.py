@@ -22,8 +22,10 @@ from .texts import to_text
 if TYPE_CHECKING:
     from loguru import Logger, Record
 
-# The attributes of every standard-library record; all others come from `extra=`.
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# The attributes of every standard-library record; all others come from `extra=`. uvicorn repeats
+# its message in `color_message`.
+_ADDED = {"message", "asctime", "taskName", "color_message"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | _ADDED
 
 
 def capture() -> None:
