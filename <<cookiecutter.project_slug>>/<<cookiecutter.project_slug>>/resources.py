@@ -27,7 +27,7 @@ async def shutdown() -> None:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Run `startup` before the first request and `shutdown` after the last."""
-    logger.debug("settings", settings=settings)
+    logger.debug("settings", settings=settings.model_dump(exclude_defaults=True))
     # Looked up when they run: a test can replace them.
     async with run_lifespan(lambda: startup(), lambda: shutdown()):
         yield

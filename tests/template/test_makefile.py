@@ -215,7 +215,7 @@ def test_own_variables(project: Path, home: Path) -> None:
     )
     done = make(project, home, "test")
     assert (done.returncode, done.stderr) == (0, "")
-    before, tests, *_ = done.stdout.splitlines()
+    before, _, tests, *_ = done.stdout.splitlines()
     assert (before, tests.split()) == ("blue", "./uv run coverage run -m pytest".split())
 
 

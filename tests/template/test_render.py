@@ -81,6 +81,7 @@ PATHS = {
     "my_service/_internal/log/numbers.py",
     "my_service/_internal/log/palette.py",
     "my_service/_internal/log/pretty.py",
+    "my_service/_internal/log/record_messages.py",
     "my_service/_internal/log/redaction.py",
     "my_service/_internal/log/scrubbing.py",
     "my_service/_internal/log/secret_names.py",
@@ -363,7 +364,7 @@ def test_distributions(bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with tarfile.open(tmp_path / api.build_sdist(str(tmp_path))) as sdist:
         packed = {name.partition("/")[2] for name in sdist.getnames()}
     tests = {path for path in files(project) if path.startswith("tests/")}
-    assert packed == package | tests | {"README.md", "pyproject.toml", "PKG-INFO"}
+    assert packed == package | tests | {"README.md", "pyproject.toml", "PKG-INFO", "sample.env"}
 
 
 def test_fastapi_command(project: Path) -> None:

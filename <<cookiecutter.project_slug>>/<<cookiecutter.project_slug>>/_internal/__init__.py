@@ -23,6 +23,7 @@ the packages build on each other in the order of this list.
         palette                 their colours
         loguru_patch            log calls that never raise
         capture                 the standard library's logging, warnings, uncaught exceptions
+        record_messages         messages of the standard library's records
         first_lines             lines where the log has not begun
         timestamps              RFC 3339
         cache                   results that short texts ask for again

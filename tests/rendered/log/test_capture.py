@@ -195,6 +195,15 @@ def test_a_printing_handler_keeps_its_level_and_filters(library: logging.Logger,
     assert [(line["level"], line["message"]) for line in log()] == [("ERROR", "told")]
 
 
+def test_a_logger_without_handlers(library: logging.Logger, log: Log) -> None:
+    """A logger apart from the root logs its warnings, which Python itself would print."""
+    library.propagate = False
+    library.info("detail")
+    library.warning("careful")
+    library.propagate = True
+    assert [line["message"] for line in log()] == ["careful"]
+
+
 def test_the_coloured_message_of_uvicorn(library: logging.Logger, log: Log) -> None:
     """uvicorn's second message, with codes for colours, is not a field."""
     library.warning("Started %s", 12, extra={"color_message": "Started \x1b[36m%d\x1b[0m", "a": 1})

@@ -1,6 +1,7 @@
 """levels.py: the levels of single loggers."""
 
 import logging
+import warnings
 from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from loguru import logger
 
+from my_service._internal.log import capture, loguru_patch
 from my_service.logging import init
 from my_service.main import app as service
 from tests.conftest import Log, connect
@@ -68,6 +70,30 @@ def test_levels_are_replaced(log: Log) -> None:
     log_as("lib", "DEBUG")
     assert log("hello") == []
     logging.getLogger("lib").setLevel(logging.NOTSET)
+
+
+def test_failures_are_never_silenced(log: Log) -> None:
+    """What nobody catches, and a listener's records, follow the level of all, not of a logger."""
+    init(level="INFO", levels={__name__: "CRITICAL", "my_service": "CRITICAL"})
+    error = ValueError("broken")
+    try:
+        raise error
+    except ValueError:
+        capture._log_uncaught(ValueError, error, error.__traceback__)
+    capture._raised_by(None).error("lost")
+    warnings.showwarning("careful", UserWarning, __file__, 1)
+    messages = [line["message"] for line in log()]
+    assert messages == ["uncaught exception", "lost", "UserWarning: careful"]
+
+
+def test_listeners_hear_what_is_written(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that its logger's level leaves out reaches no listener."""
+    heard: list[Any] = []
+    monkeypatch.setattr(loguru_patch, "listeners", [heard.append])
+    init(level="INFO", levels={"quiet": "CRITICAL"})
+    log_as("quiet", "ERROR")
+    log_as("other", "ERROR")
+    assert len(heard) == len(log("hello")) == 1
 
 
 async def test_the_request_log(log: Log) -> None:

@@ -4,6 +4,7 @@ import io
 import os
 import threading
 import time
+import tty
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -89,6 +90,54 @@ def test_a_stalled_reader_blocks_nothing(pipe: Pipe, stream: Stream) -> None:
     stream.flush(SECONDS)
     stream.write(b"directly again\n")
     assert pipe.read(15) == b"directly again\n"
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
+    """A terminal that passes lines on as they are, and its reader."""
+    screen = Pipe.__new__(Pipe)
+    screen.reader, screen.writer = os.openpty()
+    tty.setraw(screen.writer)
+    screen.file = open(screen.writer, "w")  # noqa: SIM115
+    use(screen.file, monkeypatch)
+    yield screen
+    screen.file.close()
+    screen.close()
+
+
+def test_a_terminal_that_is_not_read_blocks_nothing(terminal: Pipe, stream: Stream) -> None:
+    """Lines for a terminal wait too, whole and in order."""
+    lines = [b"%06d" % number + LINE[6:] for number in range(20)]
+    for line in lines:
+        stream.write(line)
+    assert stream._drain
+    assert terminal.read(len(LINE) * 20) == b"".join(lines)
+    stream.flush(SECONDS)
+
+
+def test_a_terminal_is_replaced_under_its_number(terminal: Pipe, stream: Stream) -> None:
+    """After `dup2`, lines go where the descriptor leads now."""
+    stream.write(b"first\n")
+    reader, writer = os.pipe()
+    os.dup2(writer, terminal.writer)
+    stream.write(b"second\n")
+    assert (terminal.read(6), os.read(reader, 100)) == (b"first\n", b"second\n")
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_terminal_of_another_user(
+    terminal: Pipe, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal that cannot be opened again is used as it is."""
+
+    def refuse(*_: object) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "open", refuse)
+    stream.write(b"first\n")
+    stream.write(b"second\n")
+    assert terminal.read(13) == b"first\nsecond\n"
 
 
 def test_the_backlog_is_bounded(pipe: Pipe, stream: Stream, dropped: list[int]) -> None:

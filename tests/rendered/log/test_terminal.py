@@ -226,8 +226,8 @@ async def test_an_exception(screen: Screen) -> None:
     await send(service, "/divide?a=1&b=0")
     lines = texts(screen)
     assert re.search(r"ERROR    unhandled exception GET /divide\?a=1&b=0 500 \S+ ms", lines[0])
-    assert "     b = 0" in lines
-    assert lines[-1] == "ZeroDivisionError: division by zero"
+    assert "       b = 0" in lines
+    assert lines[-1] == "  ZeroDivisionError: division by zero"
     assert len(lines) <= 15
 
 
@@ -258,6 +258,25 @@ def test_a_long_request(screen: Screen) -> None:
     assert "/ odd long" in second
 
 
+def test_a_traceback_is_indented(screen: Screen) -> None:
+    """The text of an exception cannot look like another record."""
+    screen.begin(log_format="console")
+    try:
+        raise ValueError("x\n12:00:00.000 CRITICAL forged")
+    except ValueError:
+        logger.exception("hello")
+    assert [line for line in texts(screen) if not line.startswith(" ") and line][1:] == []
+
+
+def test_a_long_level(screen: Screen) -> None:
+    """A level with a long or odd name stays apart from the message, on one line."""
+    screen.begin(log_format="console")
+    logger.level("A LONG\nNAME", no=25)
+    logger.log("A LONG\nNAME", "hello")
+    [line] = texts(screen)
+    assert " A LONG\\nNAME hello " in line
+
+
 def test_pretty(screen: Screen) -> None:
     """`pretty` is indented JSON without empty fields; the traceback stands below, as text."""
     screen.begin(log_format="pretty")
@@ -271,7 +290,7 @@ def test_pretty(screen: Screen) -> None:
     assert fields["message"] == ["hello", "world"]
     assert (fields["user"], fields["zero"]) == ("ann", 0)
     assert {"empty", "nothing", "exception"}.isdisjoint(fields)
-    assert rest.endswith('\nValueError: a "quoted" word\n')
+    assert rest.endswith('\n  ValueError: a "quoted" word\n')
 
 
 @pytest.mark.parametrize("broken", ["console", "isatty"])

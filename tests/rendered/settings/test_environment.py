@@ -255,7 +255,7 @@ class Secrets(EnvironmentSettings):
         ("MANY", f'["{CANARY}"]', "MANY contains ***; it must have at least 99 items"),
         ("MANY", '["99"]', "MANY contains ***; it is not valid (too_short)"),
         ("ODD", CANARY, "ODD is ***; it must be a valid integer"),
-        ("STORE", f"{CANARY}:", "STORE is ***; it must be "),
+        ("STORE", f"{CANARY}:", "STORE is ***; it must have the scheme 'postgres', "),
         ("STORE", CANARY, "STORE is ***; it must be a valid URL"),
         ("LOGIN", CANARY, 'LOGIN is ***; it must be a valid object in JSON, such as {"user": …}'),
         ("LOGIN", f'{{"password": "{CANARY}"}}', "LOGIN.user is missing"),
@@ -348,3 +348,20 @@ import my_service.main
         assert service.wait() == 0
         [line] = service.lines
         assert line["message"] == "UserWarning: a name of pydantic's"
+
+
+def test_an_error_of_the_system_in_a_validator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not taken for one of `.env`."""
+
+    class WithFile(EnvironmentSettings):
+        certificate: str = ""
+
+        @field_validator("certificate")
+        @classmethod
+        def _is_readable(cls, path: str) -> str:
+            Path(path).read_text()
+            return path
+
+    monkeypatch.setenv("CERTIFICATE", "/etc/nowhere")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        WithFile.load()

@@ -13,6 +13,7 @@ from pydantic_settings import SettingsConfigDict, SettingsError
 from checks.settings.test_environment import CANARY, Message, message
 from my_service._internal.settings import secret_files
 from my_service._internal.settings.environment import EnvironmentSettings
+from my_service.config import Settings
 from tests.conftest import PROJECT, Log
 
 __all__ = ["message"]
@@ -118,20 +119,20 @@ def test_names_of_file_variables(write: Write, monkeypatch: pytest.MonkeyPatch) 
     """The name is the variable's, with its prefix, its delimiter and its case."""
     for name in ("App_login__password", "App_account__login__password", "Pin"):
         monkeypatch.setenv(f"{name}_FILE", write(name, name))
-    monkeypatch.setenv("App_tokens__a_FILE", "/nowhere")
-    monkeypatch.setenv("App_TOKEN_FILE", "/nowhere")
-    monkeypatch.setenv("App_login__colour_FILE", "/nowhere")
+    monkeypatch.setenv("App_tokens__a_FILE", "/etc/nowhere")
+    monkeypatch.setenv("App_TOKEN_FILE", "/etc/nowhere")
+    monkeypatch.setenv("App_login__colour_FILE", "/etc/nowhere")
     settings = Named.load()
     assert settings.login.password == "App_login__password"
     assert settings.account.login.password == "App_account__login__password"
-    assert settings.tokens["a_FILE"].get_secret_value() == "/nowhere"
+    assert settings.tokens["a_FILE"].get_secret_value() == "/etc/nowhere"
     assert settings.pin.get_secret_value() == "Pin"
 
 
 def test_a_setting_named_like_a_file_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that a setting of its own reads is not the path of another's file."""
-    monkeypatch.setenv("App_token_FILE", "/nowhere")
-    assert (Named.load().own, Named.load().token) == ("/nowhere", "")
+    monkeypatch.setenv("App_token_FILE", "/etc/nowhere")
+    assert (Named.load().own, Named.load().token) == ("/etc/nowhere", "")
 
 
 def test_the_environment_beats_env(
@@ -206,12 +207,18 @@ def test_a_file_that_cannot_be_used(
 def test_a_null_character_in_a_path(message: Message, folder: Path) -> None:
     """A path that cannot be one is an error like the others."""
     (folder / ".env").write_bytes(b"PIN_FILE=/a\0b\n")
-    assert message(Shop) == "PIN_FILE is '/a\\x00b'; it must be the path of a regular file"
+    assert message(Shop) == "PIN_FILE is ***; it must be the path of a regular file"
 
 
 @pytest.mark.parametrize(
     ("path", "shown"),
-    [(CANARY, "***"), (f"{CANARY}/x", "***"), ("./x", "'./x'"), ("../x", "'../x'")],
+    [
+        (CANARY, "***"),
+        (f"{CANARY}/x", "***"),
+        (f"/{CANARY}", "***"),
+        ("./x", "'./x'"),
+        ("../x", "'../x'"),
+    ],
 )
 def test_a_secret_in_place_of_a_path(path: str, shown: str, message: Message) -> None:
     """What can be the secret itself is masked."""
@@ -229,8 +236,10 @@ class Required(EnvironmentSettings):
 
 def test_all_problems_are_one_line(message: Message) -> None:
     """Problems with files and others are reported together, and none is repeated as missing."""
-    assert message(Required, SHOP_TOKEN_FILE="/nowhere", PLAIN_FILE="/nowhere", PORT="x") == (
-        "SHOP_TOKEN_FILE is '/nowhere'; the file cannot be read: No such file or directory."
+    assert message(
+        Required, SHOP_TOKEN_FILE="/etc/nowhere", PLAIN_FILE="/etc/nowhere", PORT="x"
+    ) == (
+        "SHOP_TOKEN_FILE is '/etc/nowhere'; the file cannot be read: No such file or directory."
         " PLAIN is missing; PLAIN_FILE is not read: PLAIN is not secret by its name, nor of a type"
         " such as SecretStr. PORT is 'x'; it must be a valid integer, unable to parse string as an"
         " integer"
@@ -246,7 +255,7 @@ def test_a_required_secret_in_an_empty_file(
     assert text == f"SHOP_TOKEN is missing; SHOP_TOKEN_FILE is '{path}', an empty file"
     (folder / ".env").write_text(f"SHOP_TOKEN={'x' * 99}\nPLAIN=y\n")
     monkeypatch.setenv("PLAIN", "")
-    monkeypatch.setenv("PLAIN_FILE", "/nowhere")
+    monkeypatch.setenv("PLAIN_FILE", "/etc/nowhere")
     assert Required.load().plain == "y"
 
 
@@ -276,7 +285,7 @@ def test_other_settings_do_not_come_from_files(
 ) -> None:
     """The file of a setting that is not secret is not read, and one WARNING says so."""
     monkeypatch.setenv("REGION_FILE", write("there"))
-    monkeypatch.setenv("UNKNOWN_TOKEN_FILE", "/nowhere")
+    monkeypatch.setenv("UNKNOWN_TOKEN_FILE", "/etc/nowhere")
     assert Shop.load().region == "here"
     [line] = log()
     assert (line["level"], line["message"]) == (
@@ -290,8 +299,8 @@ def test_other_settings_do_not_come_from_files(
 
 def test_without_load(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings that are made directly raise pydantic's error for settings."""
-    monkeypatch.setenv("SHOP_TOKEN_FILE", "/nowhere")
-    with pytest.raises(SettingsError, match="SHOP_TOKEN_FILE is '/nowhere'"):
+    monkeypatch.setenv("SHOP_TOKEN_FILE", "/etc/nowhere")
+    with pytest.raises(SettingsError, match="SHOP_TOKEN_FILE is '/etc/nowhere'"):
         Shop()
 
 
@@ -336,3 +345,11 @@ def test_the_example_in_the_documentation(
     text = message(settings, SHOP_LIMIT="0", SHOP_MAIL='{"port": "x"}')
     assert text.startswith("SHOP_LIMIT is '0'; it must be ")
     assert "SHOP_MAIL.port is 'x'; it must be a valid integer" in text
+
+
+@pytest.mark.parametrize("name", ["ENV_FILE", "HOST_FILE", "PORT_FILE"])
+def test_common_names(name: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that other tools use for other things give no warning."""
+    monkeypatch.setenv(name, "/etc/nowhere")
+    Settings.load()
+    assert log() == []

@@ -7,7 +7,6 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Mapping
 from contextvars import Context
 from pathlib import PurePath
 from types import FrameType, TracebackType
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from loguru import logger
 
-from .jsonable import Shown, scrubbed_text
-from .secret_names import MASK, is_secret
+from .jsonable import scrubbed_text
+from .record_messages import record_message
 from .texts import to_text
 
 if TYPE_CHECKING:
@@ -45,9 +44,10 @@ def _call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
 
     A record that such a handler would print is logged even if it does not propagate to the root.
     """
-    is_ours = False
+    is_ours = has_handlers = False
     source: logging.Logger | None = self
     while source is not None:
+        has_handlers = has_handlers or bool(source.handlers)
         for handler in source.handlers:
             if record.levelno < handler.level:
                 continue
@@ -58,7 +58,8 @@ def _call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
         if not source.propagate:
             break
         source = source.parent
-    if is_ours or source is None:
+    is_lost = not has_handlers and record.levelno >= logging.WARNING  # Python would print it
+    if is_ours or source is None or is_lost:
         _intercept.emit(record)
 
 
@@ -82,7 +83,7 @@ class InterceptHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            message = _message(record)
+            message = record_message(record)
         except Exception:  # the format does not match its arguments
             message = f"{scrubbed_text(record.msg)} {scrubbed_text(record.args)}"
         fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
@@ -94,27 +95,6 @@ class InterceptHandler(logging.Handler):
 _intercept = InterceptHandler()
 
 
-def _message(record: logging.LogRecord) -> str:
-    """Return the message of a record, with the secrets of its objects masked."""
-    if type(record).getMessage is not logging.LogRecord.getMessage:  # a custom LogRecord
-        return record.getMessage()
-    if not record.args:
-        return scrubbed_text(record.msg)
-    message, args = to_text(record.msg), record.args
-    return message % (_Named(args) if isinstance(args, Mapping) else tuple(map(_argument, args)))
-
-
-class _Named(Shown):
-    """Arguments of a format with names, such as `%(user)s`."""
-
-    def __getitem__(self, name: str) -> object:
-        return MASK if is_secret(name) else _argument(self.value[name])
-
-
-def _argument(value: object) -> object:
-    return value if isinstance(value, str | int | float) else Shown(value)
-
-
 def _level(record: logging.LogRecord) -> str | int:
     try:
         return logger.level(record.levelname).name
@@ -122,7 +102,7 @@ def _level(record: logging.LogRecord) -> str | int:
         return max(record.levelno, 0)
 
 
-def _source(path: str, function: str | None, line: int | None, name: str | None = None) -> Logger:
+def _source(path: str, function: str | None, line: int | None, name: str | None) -> Logger:
     """Return a logger whose records have this place as their source, and this logger's name."""
 
     def move(record: Record) -> None:
@@ -130,20 +110,27 @@ def _source(path: str, function: str | None, line: int | None, name: str | None 
         record["file"] = file(PurePath(path).name, path)
         record["function"] = function or "<module>"
         record["line"] = line or 0
-        record["name"] = name or record["name"]
+        record["name"] = name
 
     return logger.patch(move)
 
 
+def _without_name(record: Record) -> None:
+    record["name"] = None
+
+
 def _raised_by(error: BaseException | None) -> Logger:
-    """Return a logger whose records have the line that raised `error` as their source."""
+    """Return a logger whose records have the line that raised `error` as their source.
+
+    They have no name, so that LOG_LEVELS does not silence a failure.
+    """
     tb = error.__traceback__ if error else None
     while tb and tb.tb_next:
         tb = tb.tb_next
     if tb is None:
-        return logger.opt(exception=error)
+        return logger.opt(exception=error).patch(_without_name)
     code = tb.tb_frame.f_code
-    return _source(code.co_filename, code.co_name, tb.tb_lineno).opt(exception=error)
+    return _source(code.co_filename, code.co_name, tb.tb_lineno, None).opt(exception=error)
 
 
 def _log_uncaught(
@@ -203,7 +190,7 @@ def _show_warning(
     if file is not None:
         file.write(warnings.formatwarning(to_text(message), category, filename, lineno, line))
         return
-    _source(filename, _function_at(filename, lineno), lineno).warning(text)
+    _source(filename, _function_at(filename, lineno), lineno, "py.warnings").warning(text)
 
 
 def _function_at(path: str, line: int) -> str | None:

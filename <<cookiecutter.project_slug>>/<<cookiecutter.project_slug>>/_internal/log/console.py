@@ -10,7 +10,7 @@ from pygments.lexers import JsonLexer
 from pygments.token import Comment, Name, String, Text
 
 from .fields import REQUEST_FIELDS
-from .palette import LEVEL, Tokens, level_token
+from .palette import LEVEL, Tokens, below, level_token
 
 # What matters of a request, shown without names. `pretty` shows the other fields of its line.
 _SHOWN = ("method", "path_with_query", "status_code", "elapsed")
@@ -28,8 +28,8 @@ def tokens(fields: dict[str, Any]) -> Tokens:
     fields.pop("trace_id", "")  # long, and the same in every line of a request
     yield Comment, time[11:23]  # hours to milliseconds
     yield Text, " "
-    yield level_token(level), level
-    yield Text, " " * (9 - len(level))
+    yield level_token(level), _one_line(level)
+    yield Text, " " * max(1, 9 - len(level))
     yield Text, _one_line(message)
     problems = []
     if "path_with_query" in fields:
@@ -47,7 +47,7 @@ def tokens(fields: dict[str, Any]) -> Tokens:
     for problem in problems:
         yield from _problem(problem)
     if exception:
-        yield Text, f"{exception.strip(chr(10))}\n"
+        yield Text, below(exception)
 
 
 def _request(fields: dict[str, Any]) -> Tokens:

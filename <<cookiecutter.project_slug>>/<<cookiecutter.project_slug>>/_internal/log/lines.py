@@ -1,5 +1,6 @@
 """Serialize fields as one line of JSON, truncated to `LINE_LIMIT` bytes with a note."""
 
+import json
 import re
 from itertools import islice
 from typing import Any
@@ -12,7 +13,10 @@ LINE_LIMIT = 16_000
 
 # Valid in JSON, but a terminal, a browser or a line-based tool interprets them: DEL, C1 controls,
 # separators, and marks that reorder or hide text.
-_MARKS = "\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+_MARKS = (
+    "\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+    "\U000e0000-\U000e007f"
+)
 _UNSAFE = re.compile(f"[{_MARKS}]")
 _UNSAFE_IN_TEXT = re.compile(f"[\x00-\x08\x0b-\x1f{_MARKS}]")
 
@@ -40,7 +44,7 @@ def escaped(text: str) -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"
+    return json.dumps(match[0])[1:-1]
 
 
 def _shrink(value: Any, limit: int) -> Any:

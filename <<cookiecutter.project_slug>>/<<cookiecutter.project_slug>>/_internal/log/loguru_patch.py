@@ -23,6 +23,7 @@ from loguru._logger import Logger
 from ..upstream import check_mentions, check_names, check_parameters
 from .jsonable import scrubbed_text, to_jsonable
 from .known_secrets import find_secrets
+from .levels import is_written
 from .scrubbing import scrub
 from .secret_names import MASK, is_secret
 from .texts import READ_LIMIT, to_text
@@ -115,8 +116,9 @@ def _log(
             _log_failed(logger, options, error, str(message), {"args": args, **kwargs})
     finally:
         _written.reset(token)
-    for listener in listeners if records and records[-1]["level"].no >= ERROR else ():
-        listener(records[-1])
+    if records and (number := records[-1]["level"].no) >= ERROR:
+        for listener in listeners if is_written(records[-1]["name"], number) else ():
+            listener(records[-1])
 
 
 def _log_failed(logger: Any, options: Any, error: Exception, message: str, fields: Any) -> None:

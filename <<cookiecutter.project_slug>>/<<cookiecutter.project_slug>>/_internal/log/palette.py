@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from textwrap import indent
 from typing import Any
 
 from pygments.formatter import Formatter
@@ -45,6 +46,11 @@ _DARK_OR_LIGHT = {
 def level_token(level: str) -> Any:
     """Return the token type of a level's name."""
     return getattr(LEVEL, level) if level in _NAMES else LEVEL
+
+
+def below(exception: str) -> str:
+    """Return a traceback as lines that cannot be mistaken for records."""
+    return indent(exception.strip("\n"), "  ") + "\n"
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ import orjson
 from pygments.lexers import JsonLexer
 from pygments.token import Name, String, Text
 
-from .palette import Tokens, level_token
+from .palette import Tokens, below, level_token
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _LEXER = JsonLexer()
@@ -25,9 +25,9 @@ def tokens(fields: dict[str, Any]) -> Tokens:
         is_level = tag == '"level"' and kind is String.Double and text == f'"{level}"'
         yield (level_token(level) if is_level else kind), text
     if exception:
-        yield Text, f"{exception.strip(chr(10))}\n"
+        yield Text, below(exception)
 
 
 def _split(value: Any) -> Any:
     """Return a text of several lines as a list of lines."""
-    return value.splitlines() if isinstance(value, str) and "\n" in value.strip() else value
+    return value.split("\n") if isinstance(value, str) and "\n" in value.strip() else value

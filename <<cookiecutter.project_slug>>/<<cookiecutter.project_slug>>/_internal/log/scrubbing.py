@@ -15,7 +15,7 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
     """Scrub `text` of known `secrets`; skip secrets of fewer than four characters."""
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _MIN_LENGTH:
-            for spelling in _spellings(secret):
+            for spelling in spellings(secret):
                 text = _replace_known(text, spelling)
     return text
 
@@ -33,7 +33,7 @@ def scrub_values(value: Any, secrets: set[str]) -> Any:
     return value
 
 
-def _spellings(secret: str) -> Iterable[str]:
+def spellings(secret: str) -> Iterable[str]:
     """Return the spellings of a secret in text, in quotation marks and in URLs."""
     if secret.isalnum() and secret.isascii():
         return (secret,)

@@ -43,6 +43,8 @@ def init(
 ) -> None:
     """Send everything that this process logs to standard error, from now on.
 
+    Importing `config` sets these options anew, from the environment: call it after that.
+
     Args:
         level: the lowest level to write.
         levels: the lowest level of single loggers, such as `{"httpx": "WARNING"}`.

@@ -44,7 +44,8 @@ class Stream:
         self._dropped = 0
         self._drain: Thread | None = None
         self._poll = select.poll()
-        self._fd = -1
+        self._fd = self._out = -1
+        self._terminal = ""
 
     def write(self, line: bytes) -> None:
         """Write `line` or queue it; never raise."""
@@ -77,7 +78,7 @@ class Stream:
 
     def _write_after_backlog(self, fd: int, line: bytes) -> bytes:
         """Write what the descriptor accepts without blocking; return the rest of `line`."""
-        if fd != self._fd:
+        if fd != self._fd or (self._terminal and self._terminal != _terminal(fd)):
             self._watch(fd)
         while self._backlog:  # no thread could be started
             kept = self._backlog.popleft()
@@ -95,9 +96,22 @@ class Stream:
             drain.join(timeout)
 
     def _watch(self, fd: int) -> None:
+        """Write to this descriptor from now on.
+
+        A terminal that can be written may still block. So it is opened again, without blocking; the
+        flag would else apply to every process that uses it.
+        """
+        if self._out != self._fd:
+            os.close(self._out)
+        out, terminal = fd, _terminal(fd)
+        if terminal:
+            try:
+                out = os.open(terminal, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+            except OSError:  # it belongs to another user
+                terminal = ""
         poll = select.poll()
-        poll.register(fd, select.POLLOUT)
-        self._poll, self._fd = poll, fd
+        poll.register(out, select.POLLOUT)
+        self._poll, self._fd, self._out, self._terminal = poll, fd, out, terminal
 
     def _write_now(self, line: bytes) -> bytes:
         """Write what the descriptor accepts without blocking; return the rest.
@@ -106,7 +120,7 @@ class Stream:
         """
         while line and self._poll.poll(0):
             try:
-                line = line[os.write(self._fd, line[:_CHUNK]) :]
+                line = line[os.write(self._out, line[:_CHUNK]) :]
             except BlockingIOError:
                 break
             except OSError:
@@ -157,6 +171,14 @@ class Stream:
             self._process_queue()
             with suppress(Exception):  # the thread continues, whatever a listener does
                 self._on_dropped(dropped)
+
+
+def _terminal(fd: int) -> str:
+    """Return the path of a terminal; empty for anything else."""
+    try:
+        return os.ttyname(fd)
+    except OSError:
+        return ""
 
 
 def _write_text(stream: object, line: bytes) -> None:

@@ -1,6 +1,7 @@
 """Base class of all settings, which reports all invalid variables in one log line."""
 
 import logging
+import traceback
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -48,6 +49,8 @@ class EnvironmentSettings(BaseSettings):
             except SettingsError as error:
                 problems = [str(error)]
             except (OSError, UnicodeError) as error:
+                if not _is_of_env_file(error):  # it is of a validator
+                    raise
                 problems = [f".env cannot be read: {error}"]
         if problems := [*files.errors.values(), *problems]:
             begin()
@@ -72,6 +75,14 @@ class EnvironmentSettings(BaseSettings):
                 read_secret_files(source, overriding)
                 overriding = source.env_vars
         return init_settings, env_settings, dotenv_settings, file_secret_settings
+
+
+def _is_of_env_file(error: Exception) -> bool:
+    """Return whether python-dotenv has raised the error."""
+    modules = (
+        frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
+    return any(name.partition(".")[0] == "dotenv" for name in modules)
 
 
 def _keep_undecoded(source: PydanticBaseSettingsSource) -> None:

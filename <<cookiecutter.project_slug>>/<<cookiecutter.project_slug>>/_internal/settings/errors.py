@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings
 
 from ..log.known_secrets import texts_of
 from ..log.redaction import redact
+from ..log.scrubbing import spellings
 from ..log.secret_names import MASK, is_secret
 from .fields import aliases, find_field, has_keys, has_type, hides, models
 
@@ -130,6 +131,7 @@ def _message(bad: ErrorDetails) -> str:
     if bad["type"] == "bool_parsing":
         return "it must be a valid boolean, such as true or false"
     if bad["type"] not in _OF_VALIDATORS:
+        message = message.replace("URL scheme should be", "it must have the scheme")
         message = _SUBJECT.sub("it must ", message, count=1)
     return redact(message)
 
@@ -144,7 +146,8 @@ def _without_secrets(message: str, settings: type[BaseSettings], values: object)
         for text in filter(None, texts_of(value))
     ]
     for text in sorted(secrets, key=len, reverse=True):  # one may be a part of another
-        message = message.replace(text, MASK)
+        for spelling in spellings(text):
+            message = message.replace(spelling, MASK)
     return message
 
 

@@ -19,6 +19,8 @@ from ..log.secret_names import MASK, is_secret
 from .errors import FileProblems, shown
 from .fields import aliases, hides
 
+# Names that other tools use for other things.
+_COMMON = {"env", "host", "port"}
 SIZE_LIMIT = 2**20  # bytes; no secret of Kubernetes is larger
 
 Variables = Mapping[str, str | None]
@@ -87,7 +89,7 @@ def _say_not_read(variable: str, setting: _Setting) -> None:
     message = f"{variable}_FILE is not read: {reason}"
     if setting.is_required:
         _hint(variable, message)
-    else:
+    elif variable.lower() not in _COMMON:
         logger.warning(message)
 
 
@@ -131,7 +133,7 @@ def _read(path: str) -> str:
     if len(content) > SIZE_LIMIT:
         raise _UnusableFile("the file must have at most 1 MiB")
     try:
-        text = content.decode()
+        text = content.decode("utf-8-sig")  # without the mark that some editors put first
     except UnicodeDecodeError:
         raise _UnusableFile("the file must be text in UTF-8") from None
     if "\0" in text:
@@ -141,8 +143,9 @@ def _read(path: str) -> str:
 
 def _shown(path: str) -> str:
     """Return a path for an error, masked where it can be the secret itself."""
-    start = path.split("/")[0]
-    return shown(path) if os.path.isabs(path) or os.path.lexists(start) else MASK
+    start = "/".join(path.split("/")[: 2 if os.path.isabs(path) else 1])
+    exists = start not in ("", "/") and "\0" not in start and os.path.lexists(start)
+    return shown(path) if exists else MASK
 
 
 # --- The setting of a variable

@@ -135,7 +135,8 @@ class ServiceSettings(EnvironmentSettings):
     def _is_for_development(
         cls, log_format: LogFormat | None, info: ValidationInfo
     ) -> LogFormat | None:
-        if log_format in ("pretty", "console") and info.data.get("env") != "development":
+        env = info.data.get("env", "development")  # an invalid one is reported already
+        if log_format in ("pretty", "console") and env != "development":
             raise ValueError("only development has other formats than json")
         return log_format
 
