@@ -132,6 +132,8 @@ def test_table_of_variables(combination: str, install: Callable[[str], Path]) ->
 
 # Defaults that the table puts into words.
 IN_WORDS = {
+    "LOG_FORMAT": "json",
+    "LOG_LEVELS": "",
     "TRUSTED_PROXIES": "none",
     "SENTRY_DSN": "off",
     "SENTRY_ENVIRONMENT": "ENV",
