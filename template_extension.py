@@ -46,12 +46,12 @@ STANDARD_LIBRARY = sys.stdlib_module_names | set(
 DEPENDENCIES = set(
     """
     annotated_doc annotated_types anyio ast_serialize certifi click colorama coverage dotenv
-    fastapi h11 h2 hpack httpcore httpx hypercorn hyperframe idna iniconfig librt loguru mypy
-    mypy_extensions mypyc opentelemetry opentelemetry_api orjson packaging pathspec pip pluggy
-    poetry poetry_core priority prometheus_client py pydantic pydantic_core pydantic_settings
-    pygments pytest pytest_cov python_dotenv ruff sentry_sdk setuptools sniffio stackprinter
-    starlette typing_extensions typing_inspection urllib3 uv uvicorn watchfiles websockets
-    win32_setctime wsproto
+    fastapi h11 h2 hpack httpcore httpcore2 httpx httpx2 httpx2_jsfetch hypercorn hyperframe
+    idna iniconfig librt loguru mypy mypy_extensions mypyc opentelemetry opentelemetry_api
+    orjson packaging pathspec pip pluggy poetry poetry_core priority prometheus_client py
+    pydantic pydantic_core pydantic_settings pygments pytest pytest_cov python_dotenv ruff
+    sentry_sdk setuptools sniffio stackprinter starlette truststore typing_extensions
+    typing_inspection urllib3 uv uvicorn watchfiles websockets win32_setctime wsproto
     """.split()
 )
 
