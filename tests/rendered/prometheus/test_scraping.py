@@ -167,7 +167,7 @@ async def test_a_port_in_use_stops_the_start(log: Log) -> None:
     assert line["level"] == "ERROR"
     assert f"port {port}" in line["message"]
     assert line["message"].endswith(
-        "; set METRICS_PORT to a free port, or leave it empty for no metrics"
+        "; set METRICS_PORT to a free port, or leave it empty; workers cannot share it"
     )
 
 

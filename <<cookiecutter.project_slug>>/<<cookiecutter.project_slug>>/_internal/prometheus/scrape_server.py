@@ -68,8 +68,8 @@ async def serve_metrics(host: str, port: int | None) -> AsyncIterator[str]:
         server = MetricsServer(host, port)
     except OSError as error:
         remedy = "check METRICS_HOST and METRICS_PORT"
-        if error.errno == errno.EADDRINUSE:  # by another service, or another worker of this one
-            remedy = "set METRICS_PORT to a free port, or leave it empty for no metrics"
+        if error.errno == errno.EADDRINUSE:
+            remedy = "set METRICS_PORT to a free port, or leave it empty; workers cannot share it"
         logger.error(f"cannot serve metrics on {host} port {port}: {error}; {remedy}")
         raise
     loop = asyncio.get_running_loop()
