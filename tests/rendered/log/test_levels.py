@@ -73,7 +73,7 @@ def test_levels_are_replaced(log: Log) -> None:
 
 
 def test_failures_are_never_silenced(log: Log) -> None:
-    """What nobody catches, and a listener's records, follow the level of all, not of a logger."""
+    """Uncaught failures and warnings follow LOG_LEVEL, not the level of a logger."""
     init(level="INFO", levels={__name__: "CRITICAL", "my_service": "CRITICAL"})
     error = ValueError("broken")
     try:
