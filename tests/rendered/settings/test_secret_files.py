@@ -60,6 +60,11 @@ class Shop(EnvironmentSettings):
     region: str = "here"
 
 
+def plain(value: object) -> object:
+    """Return the URL of a database as text: pydantic 2.10 compares no URLs."""
+    return str(value.get_secret_value()) if type(value) is Secret else value
+
+
 @pytest.mark.parametrize(
     ("variable", "content", "field", "value"),
     [
@@ -73,7 +78,7 @@ class Shop(EnvironmentSettings):
         ("SHOP_TOKEN_FILE", "\n", "shop_token", "unset"),
         ("SHOP_TOKEN_FILE", "x" * secret_files.SIZE_LIMIT, "shop_token", "x" * 2**20),
         ("PIN_FILE", CANARY, "pin", SecretStr(CANARY)),
-        ("DATABASE_FILE", "postgres://u:p@h/d", "database", Secret(PostgresDsn("postgres://u:p@h/d"))),
+        ("DATABASE_FILE", "postgres://u:p@h/d", "database", "postgres://u:p@h/d"),
         ("SHOP_PIN_FILE", CANARY, "renamed", SecretStr(CANARY)),
         ("API_KEY_FILE", CANARY, "either", CANARY),
         ("APITOKEN_FILE", CANARY, "either", CANARY),
@@ -88,10 +93,10 @@ def test_a_secret_from_a_file(
     """The setting is the file's text without one line ending, in the environment and in `.env`."""
     path = write(content)
     monkeypatch.setenv(variable, path)
-    assert getattr(Shop.load(), field) == value
+    assert plain(getattr(Shop.load(), field)) == value
     monkeypatch.delenv(variable)
     (folder / ".env").write_text(f"{variable}={path}\n")
-    assert getattr(Shop(), field) == value
+    assert plain(getattr(Shop(), field)) == value
     assert log() == []
 
 

@@ -19,7 +19,8 @@ Tokens = Iterator[tuple[Any, str]]  # Pygments' token types, and texts
 
 LEVEL = Token.Level
 # Of the 256 colours of terminals, those with a contrast of at least 4.5 : 1 against both black and
-# white (WCAG 2.2, success criterion 1.4.3), or with their own background.
+# white (WCAG 2.2, success criterion 1.4.3), or with their own background. Pygments 2.19 does not
+# know them all.
 _GREEN, _BLUE, _VIOLET, _MAGENTA, _GRAY = "#00875f", "#5f5fff", "#875fd7", "#d700af", "#767676"
 _LEVEL_COLOURS = {
     LEVEL: _BLUE,
@@ -27,9 +28,9 @@ _LEVEL_COLOURS = {
     LEVEL.DEBUG: _GRAY,
     LEVEL.INFO: _GREEN,
     LEVEL.SUCCESS: f"{_GREEN} bold",
-    LEVEL.WARNING: "#080808 bg:#ffaf00",
-    LEVEL.ERROR: "#eeeeee bg:#d70000 bold",
-    LEVEL.CRITICAL: "#eeeeee bg:#af0087 bold",
+    LEVEL.WARNING: "#00005f bg:#ffaf00",
+    LEVEL.ERROR: "#ffffd7 bg:#d70000 bold",
+    LEVEL.CRITICAL: "#ffffd7 bg:#af0087 bold",
 }
 _NAMES = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
 
