@@ -1,6 +1,5 @@
 """The version of the service."""
 
-import tomllib
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +14,8 @@ def service_version(distribution: str) -> str:
     """
     with suppress(PackageNotFoundError):
         return version(distribution)
+    import tomllib  # an installed service needs no parser
+
     with suppress(OSError, ValueError, KeyError):
         project = tomllib.loads(_PYPROJECT.read_text("utf-8"))["project"]
         return str(project["version"]) if project["name"] == distribution else ""

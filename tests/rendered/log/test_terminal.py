@@ -4,7 +4,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,8 +23,6 @@ SGR = re.compile(r"\x1b\[[0-9;]*m")
 LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
 # Of red, green and blue in the 256 colours of xterm.
 STEPS = (0, 95, 135, 175, 215, 255)
-
-Shown = Callable[[], str]
 
 
 class Screen(io.StringIO):
@@ -180,9 +178,8 @@ VALUES = st.recursive(
 def test_one_line(message: str, name: str, value: object) -> None:
     """Whatever a record contains is one line, without characters that a terminal interprets."""
     screen, before = Screen(), sys.stderr
-    sys.stderr = screen
     try:
-        init(log_format="console")
+        screen.begin(log_format="console")
         logger.info(message.replace("{", "("), **{name: value})
     finally:
         sys.stderr = before

@@ -1,6 +1,5 @@
 """environment.py and errors.py: settings that users declare, and their errors."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -28,31 +27,8 @@ from pydantic_settings import (
 from typing_extensions import TypedDict
 
 from checks.served import PLAIN, serve
+from checks.settings.conftest import CANARY, Message
 from my_service._internal.settings.environment import EnvironmentSettings
-from tests.conftest import Log
-
-CANARY = "hunter2canary"
-
-Message = Callable[..., str]
-
-
-@pytest.fixture
-def message(log: Log, monkeypatch: pytest.MonkeyPatch) -> Message:
-    """Return a function that loads invalid settings and returns their one line."""
-
-    def load(settings: type[EnvironmentSettings], **variables: str) -> str:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        with pytest.raises(SystemExit) as stopped:
-            settings.load()
-        [line] = log()
-        assert stopped.value.code == 1
-        assert line["level"] == "ERROR"
-        assert CANARY not in str(line)
-        text: str = line["message"]
-        return text.removeprefix("invalid settings: ")
-
-    return load
 
 
 class Part(BaseModel):

@@ -10,13 +10,11 @@ import pytest
 from pydantic import AliasChoices, BaseModel, Field, PostgresDsn, Secret, SecretStr
 from pydantic_settings import SettingsConfigDict, SettingsError
 
-from checks.settings.test_environment import CANARY, Message, message
+from checks.settings.conftest import CANARY, Message
 from my_service._internal.settings import secret_files
 from my_service._internal.settings.environment import EnvironmentSettings
 from my_service.config import Settings
 from tests.conftest import PROJECT, Log
-
-__all__ = ["message"]
 
 Write = Callable[..., str]
 

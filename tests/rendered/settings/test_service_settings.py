@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
+from checks.settings.conftest import Message
 from my_service._internal.settings.service import LOG_FIELDS_LIMIT
 from my_service.config import Settings
 from my_service.logging import init
@@ -92,7 +93,7 @@ def test_names_with_digits_can_be_redacted(name: str, monkeypatch: pytest.Monkey
     ],
 )
 def test_formats(
-    env: str, log_format: str, allowed: bool, log: Log, monkeypatch: pytest.MonkeyPatch
+    env: str, log_format: str, allowed: bool, message: Message, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only development has other formats than JSON."""
     monkeypatch.setenv("ENV", env)
@@ -100,11 +101,8 @@ def test_formats(
     if allowed:
         assert Settings.load().log_format == log_format.lower()
         return
-    with pytest.raises(SystemExit):
-        Settings.load()
-    [line] = log()
-    assert line["message"] == (
-        f"invalid settings: LOG_FORMAT is '{log_format}';"
+    assert message(Settings) == (
+        f"LOG_FORMAT is '{log_format}';"
         " it must be json; with ENV=development also pretty or console"
     )
 
@@ -116,13 +114,9 @@ def test_levels(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("levels", ["httpx", "httpx=loud", "=INFO", "a b=INFO", "a=INFO=DEBUG"])
-def test_bad_levels(levels: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_levels(levels: str, message: Message) -> None:
     """A bad name or level stops the start."""
-    monkeypatch.setenv("LOG_LEVELS", levels)
-    with pytest.raises(SystemExit):
-        Settings.load()
-    [line] = log()
-    assert line["message"] == (
-        f"invalid settings: LOG_LEVELS is '{levels}';"
+    assert message(Settings, LOG_LEVELS=levels) == (
+        f"LOG_LEVELS is '{levels}';"
         " it must be names of loggers with levels, such as httpx=WARNING,sqlalchemy=INFO"
     )

@@ -8,14 +8,14 @@ from urllib.parse import quote
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..context import RequestContext, current_request, current_span
+from ..context import RequestContext, current_request
 from .broken_responses import mark_broken_responses
 from .exchange import Exchange, WriteLine, in_flight
 from .http_exchange import HttpExchange
 from .proxies import Network, TrustedProxies
 from .request_ids import random_id
 from .stack import add_outermost_middleware
-from .trace_context import given_trace
+from .trace_context import request_trace
 from .websocket_exchange import WebSocketExchange
 
 _VALID_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -86,7 +86,7 @@ class RequestLogMiddleware:
         request_id = given_id or random_id(self.request_id_length)
         context = RequestContext(request_id, scope)
         if b"traceparent" in names or _SPAN in scope:
-            context.trace = current_span() or given_trace(scope)
+            context.trace = request_trace(scope)
         scope[_REQUEST_ID] = request_id
         token = current_request.set(context)
         exchange = _EXCHANGES[kind](scope, receive, send, context, self.write_line[kind])

@@ -1,10 +1,10 @@
-"""The trace that a request came with, in the header `traceparent` of W3C Trace Context."""
+"""The trace of a request: of a tracer, or from the header `traceparent` of W3C Trace Context."""
 
 import re
 
 from starlette.types import Scope
 
-from ..context import Trace
+from ..context import Trace, current_span
 
 # https://www.w3.org/TR/trace-context/#traceparent-header; later versions may append fields.
 _TRACEPARENT = re.compile(
@@ -12,6 +12,11 @@ _TRACEPARENT = re.compile(
     re.DOTALL,
 )
 _SAMPLED, _RANDOM = 0x01, 0x02  # the flags with a meaning; all others are sent as zero
+
+
+def request_trace(scope: Scope) -> Trace | None:
+    """Return the trace of the current span, otherwise the one that the request came with."""
+    return current_span() or given_trace(scope)
 
 
 def given_trace(scope: Scope) -> Trace | None:

@@ -36,9 +36,8 @@ def tokens(fields: dict[str, Any]) -> Tokens:
         problems = _pop_problems(fields)
         yield from _request(fields)
         source = ""
-    for name, text in (("", request_id), ("", source)):
-        if text:
-            yield Comment, f" {name}{_one_line(text)}"
+    for text in filter(None, (request_id, source)):
+        yield Comment, f" {_one_line(text)}"
     for name, value in fields.items():
         yield Text, " "
         yield Name.Tag, f"{_one_line(name)}="

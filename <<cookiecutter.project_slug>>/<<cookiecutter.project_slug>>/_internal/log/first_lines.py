@@ -3,16 +3,15 @@
 import json
 import os
 import sys
-from datetime import UTC, datetime
 from traceback import FrameSummary
 
-from .timestamps import rfc3339
+from .timestamps import now
 
 
 def print_line(level: str, message: str, place: FrameSummary, **fields: str) -> None:
     """Print a line of the log with additional fields; its source is `place`."""
     line = {
-        "timestamp": rfc3339(datetime.now(UTC).astimezone()),
+        "timestamp": now(),
         "level": level,
         "message": message,
         "source": f"{os.path.basename(place.filename)}:{place.name}:{place.lineno}",

@@ -25,7 +25,8 @@ def set_levels(level: str, levels: Mapping[str, str]) -> None:
     for name, earlier in _replaced.items():
         logging.getLogger(name).setLevel(earlier)
     _replaced.clear()
-    _default, _numbers = number(level), {name: number(given) for name, given in levels.items()}
+    _default = level_number(level)
+    _numbers = {name: level_number(given) for name, given in levels.items()}
     logging.getLogger().setLevel(_default)
     for name in _NOISY:
         library = logging.getLogger(name)
@@ -36,7 +37,7 @@ def set_levels(level: str, levels: Mapping[str, str]) -> None:
     _of_logger.cache_clear()
 
 
-def number(level: str) -> int:
+def level_number(level: str) -> int:
     """Return the number of a level.
 
     Raises:

@@ -22,19 +22,15 @@ LEVEL = Token.Level
 # white (WCAG 2.2, success criterion 1.4.3), or with their own background. Pygments 2.19 does not
 # know them all.
 _GREEN, _BLUE, _VIOLET, _MAGENTA, _GRAY = "#00875f", "#5f5fff", "#875fd7", "#d700af", "#767676"
-_LEVEL_COLOURS = {
-    LEVEL: _BLUE,
-    LEVEL.TRACE: _GRAY,
-    LEVEL.DEBUG: _GRAY,
-    LEVEL.INFO: _GREEN,
-    LEVEL.SUCCESS: f"{_GREEN} bold",
-    LEVEL.WARNING: "#00005f bg:#ffaf00",
-    LEVEL.ERROR: "#ffffd7 bg:#d70000 bold",
-    LEVEL.CRITICAL: "#ffffd7 bg:#af0087 bold",
+_LEVELS = {
+    "TRACE": _GRAY,
+    "DEBUG": _GRAY,
+    "INFO": _GREEN,
+    "SUCCESS": f"{_GREEN} bold",
+    "WARNING": "#00005f bg:#ffaf00",
+    "ERROR": "#ffffd7 bg:#d70000 bold",
+    "CRITICAL": "#ffffd7 bg:#af0087 bold",
 }
-_NAMES = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
-
-
 _DARK_OR_LIGHT = {
     Comment: _GRAY,
     Keyword.Constant: _MAGENTA,
@@ -46,7 +42,7 @@ _DARK_OR_LIGHT = {
 
 def level_token(level: str) -> Any:
     """Return the token type of a level's name."""
-    return getattr(LEVEL, level) if level in _NAMES else LEVEL
+    return getattr(LEVEL, level) if level in _LEVELS else LEVEL
 
 
 def below(exception: str) -> str:
@@ -67,5 +63,6 @@ def formatter(style: str) -> Formatter[str]:
     is_default = style == DEFAULT_STYLE
     base: Any = Style if is_default else get_style_by_name(style)
     colours = _DARK_OR_LIGHT if is_default else base.styles
-    with_levels = {"styles": {**colours, **_LEVEL_COLOURS}}
+    levels = {level_token(level): colour for level, colour in _LEVELS.items()}
+    with_levels = {"styles": {**colours, LEVEL: _BLUE, **levels}}
     return Terminal256Formatter(style=type("LineStyle", (base,), with_levels))

@@ -14,14 +14,7 @@ from .texts import add_secret_names
 
 @dataclass(frozen=True)
 class Options:
-    """Options of the log.
-
-    Args:
-        level: the lowest level to write.
-        levels: the lowest level of single loggers.
-        log_format: the format of lines; None is `console` on a terminal, else `json`.
-        pygments_style: the colours of other formats than `json`.
-    """
+    """Options of the log, which are arguments of `init`."""
 
     level: str = "INFO"
     levels: Mapping[str, str] = field(default_factory=dict)

@@ -15,8 +15,7 @@ from loguru._logger import context as loguru_context
 from . import fields, loguru_patch
 from .fields import LogEntry
 from .formats import DEFAULT_STYLE, LogFormat
-from .levels import is_written, lowest_level
-from .levels import number as number_of
+from .levels import is_written, level_number, lowest_level
 from .lines import dumps
 from .stream import Stream
 from .texts import class_name, safe_text, to_text
@@ -65,7 +64,7 @@ def log_line(level: str, message: str, arguments: Mapping[str, object]) -> None:
     Every request pays for this line, and Loguru's part takes longer than the rest of it. So Loguru
     is used only where it makes a difference.
     """
-    number = _LEVELS.get(level) or number_of(level)
+    number = _LEVELS.get(level) or level_number(level)
     if (loguru_patch.listeners and number >= loguru_patch.ERROR) or _is_customised():
         logger.opt(depth=1).log(level, message, **arguments)
     elif is_written((caller := sys._getframe(1)).f_globals.get("__name__"), number):

@@ -7,8 +7,7 @@ from sentry_sdk.scope import Scope as SentryScope
 from sentry_sdk.scope import ScopeType, _current_scope, _isolation_scope
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..asgi.trace_context import given_trace
-from ..context import current_span
+from ..asgi.trace_context import request_trace
 from ..reports.route import UNMATCHED, route_template
 from .flushing import set_stopped
 
@@ -67,7 +66,7 @@ class IsolationMiddleware:
     async def _traced(self, scope: Scope, receive: Receive, send: Send) -> None:
         # The sampling is our own: any client could turn it on with a header or a chosen id.
         with sentry_sdk.start_transaction(op="http.server", name=UNMATCHED) as trace:
-            if given := current_span() or given_trace(scope):
+            if given := request_trace(scope):
                 trace.trace_id = given.trace_id
 
             async def send_noted(message: Message) -> None:
