@@ -6,7 +6,7 @@ BIN := .venv/bin
 INTERNAL := --config tests/rendered/style.toml "<<cookiecutter.project_slug>>/<<cookiecutter.project_slug>>/_internal"
 
 .DELETE_ON_ERROR:
-.PHONY: help new test lint format e2e e2e-full bench soak pictures clean
+.PHONY: help new update test lint format e2e e2e-full bench soak pictures clean
 
 # Show these targets.
 help:
@@ -15,6 +15,11 @@ help:
 # Scaffold a service beside this folder or in OUT=folder; pass answers as ARGS="--no-input project_name=…".
 new: .venv/new
 	@$(BIN)/python make_new.py --output-dir "$(OUT)" $(value ARGS)
+
+# Merge a newer version into PROJECT=folder: TO=ref, ARGS="use_sentry=true"; CHECK=1 only looks.
+update: .venv/new
+	@$(BIN)/python -m update "$(or $(PROJECT),$(error PROJECT is empty: make update PROJECT=../my_service))" \
+		--to "$(value TO)" $(if $(filter-out 0,$(CHECK)),--check) $(value ARGS)
 
 # Run the template's tests; ARGS="-k slug" is passed to pytest.
 test: .venv/dev

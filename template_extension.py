@@ -11,8 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from jinja2 import Environment
+import cookiecutter
+from jinja2 import Environment, Template
 from jinja2.ext import Extension
+
+if sys.version_info < (3, 11):  # noqa: UP036 - cookiecutter runs with any Python
+    raise SystemExit(f"Python {sys.version.split()[0]} is too old; must be 3.11 or newer")
 
 SLUG_LENGTH = 30
 TEXT_LENGTHS = {
@@ -68,6 +72,22 @@ TAKEN = set(keyword.kwlist) | STANDARD_LIBRARY | DEPENDENCIES | PROJECT
 
 
 # --- Validating ---------------------------------------------------------------------------------
+
+
+def check_answers(answers: dict[str, Any], questions: dict[str, Any]) -> None:
+    """Refuse an invalid answer to one of the questions, as `cookiecutter.json` has them.
+
+    Answers that are still missing are not checked. A slug is replaced by its valid form.
+    """
+    for name, default in questions.items():
+        value = answers.get(name, default)
+        if isinstance(default, bool) and not isinstance(value, bool):
+            refuse(name, value, "is neither yes nor no", "true or false")
+        if isinstance(default, list) and name in answers and value not in default:
+            allowed = f"{', '.join(default[:-1])} or {default[-1]}"
+            refuse(name, value, "is not one of the choices", allowed)
+        if isinstance(default, str) and name in answers:
+            answers[name] = checked(value, name)
 
 
 def checked(value: object, answer: str) -> str:
@@ -254,19 +274,56 @@ def markdown(value: str) -> str:
     return MARKED_LINE.sub(r"\1\\", MARKUP.sub(r"\\\g<0>", value))
 
 
+# --- Extending Jinja ----------------------------------------------------------------------------
+
 FILTERS: tuple[Callable[..., Any], ...] = (
-    checked, slugify, distribution, authors, toml, pystring, markdown,
+    slugify, distribution, authors, toml, pystring, markdown,
 )  # fmt: skip
 
 
+class CheckedTemplate(Template):
+    """Checks the answers before each use.
+
+    cookiecutter renders each question with the answers before it, and the name of the project's
+    folder before it makes the folder. So an invalid answer ends the run before the next question
+    and before any file, whether it was typed, given on the command line or replayed.
+    """
+
+    def render(self, *args: Any, **context: Any) -> str:
+        """Return the rendered text."""
+        extension: Any = self.environment.extensions[Answers.identifier]
+        extension.check(context["cookiecutter"])
+        return super().render(*args, **context)
+
+
 class Answers(Extension):
-    """Registers the filters above for cookiecutter.json, the template files and the hooks."""
+    """Checks answers; adds filters and the stamp for cookiecutter.json, the files and the hook."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
+        version = cookiecutter.__version__
+        if [int(part) for part in version.split(".")[:2]] < [2, 6]:
+            raise SystemExit(f"cookiecutter {version} is too old; must be 2.6 or newer")
+        import template_stamp  # needs a Python that is new enough
+
+        self.questions = template_stamp.questions()
+        self.modified = template_stamp.modified
+        environment.template_class = CheckedTemplate
         environment.filters.update({function.__name__: function for function in FILTERS})
+        functions = (template_stamp.stamp, template_stamp.project_files)
+        environment.globals.update({function.__name__: function for function in functions})
         # The hook's summary shows the answers in the order of the questions.
         environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
         # `cruft update` renders two versions of the template in one process. Without this, the
-        # second version would get the filters of the first.
-        sys.modules.pop(__name__, None)
+        # second version would get the functions of the first.
+        for name in (__name__, template_stamp.__name__):
+            sys.modules.pop(name, None)
+
+    def check(self, answers: dict[str, Any]) -> None:
+        """Check the answers, and note for the hook which files exist before the first is written.
+
+        cookiecutter sets `_output_dir` once all questions are answered; cruft does not.
+        """
+        check_answers(answers, self.questions)
+        if "_output_dir" in answers and "_modified" not in answers:
+            answers["_modified"] = self.modified(answers["_output_dir"], answers["project_slug"])

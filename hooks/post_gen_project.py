@@ -14,7 +14,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-ANSWERS = json.loads(r"""<< cookiecutter | tojson >>""")
+ANSWERS, STAMP, FILES = json.loads(
+    r"""<< (cookiecutter, stamp(), project_files(cookiecutter.project_slug)) | tojson >>"""
+)
 
 PACKAGE = ANSWERS["project_slug"]
 
@@ -70,23 +72,40 @@ GIT = (
     "-c", f"core.hooksPath={os.devnull}",
 )  # fmt: skip
 GIT_SECONDS = 20
+KEPT_NAMES = 5
 
-MESSAGE = f"Scaffold with Plinth {ANSWERS['_plinth_version']}"
+MESSAGE = f"Scaffold with Plinth {STAMP['version']}"
 BY_HAND = f"git add -A && git commit -m {shlex.quote(MESSAGE)}"
 
 
 def main() -> None:
     """Remove unwanted files, make the repository and print the summary."""
-    remove_unwanted()
-    hint = make_repository(Path.cwd())
-    show(summary(Path.cwd(), hint))
+    kept = kept_files()
+    remove_unwanted(kept)
+    hints = [kept_hint(kept), make_repository(Path.cwd())]
+    show(summary(Path.cwd(), list(filter(None, hints))))
 
 
-def remove_unwanted() -> None:
-    """Remove every path that no chosen option needs."""
+def kept_files() -> set[str]:
+    """Return the files that cookiecutter found and, with `-s`, did not write."""
+    found = ANSWERS.get("_modified", {})
+    return {path for path in found if Path(path).stat().st_mtime_ns == found[path]}
+
+
+def kept_hint(kept: set[str]) -> str:
+    """Return one line that names what cookiecutter did not write."""
+    if not kept:
+        return ""
+    names = ", ".join(sorted(kept, key=lambda path: (path.count("/"), path))[:KEPT_NAMES])
+    more = f" and {len(kept) - KEPT_NAMES} more" if len(kept) > KEPT_NAMES else ""
+    return f"these files existed and were not changed: {names}{more}."
+
+
+def remove_unwanted(kept: set[str]) -> None:
+    """Remove every path that no chosen option needs, without the files that were kept."""
     chosen = [OPTIONS[options] for options in OPTIONS if all(map(is_chosen, options.split("+")))]
     for path in set().union(*OPTIONS.values()).difference(*chosen):
-        remove(Path(path))
+        remove(path, kept)
 
 
 def is_chosen(option: str) -> bool:
@@ -95,14 +114,18 @@ def is_chosen(option: str) -> bool:
     return bool(ANSWERS[name] == value if value else ANSWERS[name])
 
 
-def remove(path: Path) -> None:
-    """Remove a file or a folder; a missing path is an error in the template."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    elif path.exists():
-        path.unlink()
-    else:
+def remove(path: str, kept: set[str]) -> None:
+    """Remove a file, or the template's files in a folder and the folder if nothing is left in it.
+
+    A missing path is an error in the template.
+    """
+    found = [file for file in FILES if file == path or file.startswith(f"{path}/")]
+    if not found:
         sys.exit(f"hooks/post_gen_project.py: OPTIONS lists {path}, which does not exist")
+    for file in set(found) - kept:
+        Path(file).unlink(missing_ok=True)
+        with suppress(OSError):  # the folder is not empty
+            os.removedirs(Path(file).parent)
 
 
 def make_repository(project: Path) -> str:
@@ -149,7 +172,7 @@ def failure_hint(error: str) -> str:
     return f"git failed ({reason}). By hand: git init && {BY_HAND}"
 
 
-def summary(project: Path, hint: str) -> str:
+def summary(project: Path, hints: list[str]) -> str:
     """Return the answers, to reveal a misspelt name on the command line, and the next commands."""
     answers = {name: v for name, v in ANSWERS.items() if not name.startswith("_")}
     width = max(map(len, answers))
@@ -162,7 +185,7 @@ def summary(project: Path, hint: str) -> str:
             "",
             *lines,
             "",
-            *([f"Hint: {hint}", ""] if hint else []),
+            *[line for hint in hints for line in (f"Hint: {hint}", "")],
             "Next:",
             "",
             f"  cd {folder}",
@@ -185,10 +208,14 @@ def shorter_path(project: Path) -> str:
 
 
 def show(text: str) -> None:
-    """Print `text`; a closed pipe or a terminal without Unicode must not delete the project."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    """Print `text`; a closed pipe or a terminal without Unicode must not delete the project.
+
+    `cruft diff` prints a patch to standard output.
+    """
+    stream = sys.stderr if "_commit" in ANSWERS else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
     with suppress(OSError):
-        os.write(1, f"{text}\n".encode(encoding, "backslashreplace"))
+        os.write(2 if stream is sys.stderr else 1, f"{text}\n".encode(encoding, "backslashreplace"))
 
 
 if __name__ == "__main__":

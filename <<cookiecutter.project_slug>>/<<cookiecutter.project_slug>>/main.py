@@ -21,7 +21,7 @@ from .sentry import add_sentry
 app = FastAPI(
     title=<< cookiecutter.project_name | pystring >>,
     description=<< cookiecutter.description | pystring >>,
-    version=service_version("<< cookiecutter.__distribution >>") or "unknown",
+    version=service_version("<< cookiecutter.project_slug | distribution >>") or "unknown",
     lifespan=lifespan,
     openapi_url="/openapi.json" if settings.docs else None,
 )

@@ -32,6 +32,6 @@ class MetricsSettings(EnvironmentSettings):
 def add_metrics(app: FastAPI, settings: MetricsSettings | None = None) -> None:
     """Count every request, and serve the metrics while `app` runs."""
     settings = settings or MetricsSettings.load()
-    version = service_version("<< cookiecutter.__distribution >>")
+    version = service_version("<< cookiecutter.project_slug | distribution >>")
     count_requests(buckets=settings.metrics_buckets, version=version or "unknown")
     serve_during_lifespan(app, settings.metrics_host, settings.metrics_port)

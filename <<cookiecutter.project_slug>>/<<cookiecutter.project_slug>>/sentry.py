@@ -49,7 +49,7 @@ def add_sentry(app: FastAPI, settings: SentrySettings | None = None) -> None:
     if settings.sentry_dsn:
         from ._internal.sentry.reporting import init_sentry
 
-        version = service_version("<< cookiecutter.__distribution >>")
+        version = service_version("<< cookiecutter.project_slug | distribution >>")
         init_sentry(
             app,
             dsn=settings.sentry_dsn,

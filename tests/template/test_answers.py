@@ -21,7 +21,6 @@ from template_extension import (
     PROJECT,
     SLUG,
     TAKEN,
-    TEXT_LENGTHS,
     authors,
     checked,
     distribution,
@@ -296,17 +295,6 @@ def test_a_tidied_slug_is_used(typed: bool, tmp_path: Path) -> None:
     assert not any(b"Todo-API" in (project / path).read_bytes() for path in files(project))
 
 
-def test_every_question_with_free_text_is_checked() -> None:
-    """The check follows its question, so that a bad answer is refused before the next one."""
-    names = list(CONTEXT)
-    for name in (*TEXT_LENGTHS, "project_slug"):
-        check = f"cookiecutter.{name} | checked('{name}')"
-        if name == "project_slug":  # the check tidies it
-            check = f"cookiecutter.update({name}={check}) or cookiecutter.{name}"
-        assert CONTEXT[f"__check_{name}"] == f"<< {check} >>"
-        assert names[names.index(name) + 1] == f"__check_{name}"
-
-
 def test_every_question_has_a_prompt() -> None:
     """Every question and choice has a prompt, without markup that the terminal would hide."""
     questions = {name for name in CONTEXT if not name.startswith("_")}
@@ -315,15 +303,6 @@ def test_every_question_has_a_prompt() -> None:
     for name, choices in CONTEXT.items():
         if not name.startswith("_") and isinstance(choices, list):
             assert set(CONTEXT["__prompts__"][name]) == {"__prompt__", *choices}
-
-
-def test_version_has_one_source() -> None:
-    """The stamp, the package metadata and the newest entry of the changelog agree."""
-    project = tomllib.loads((TEMPLATE / "pyproject.toml").read_text("utf-8"))["project"]
-    changelog = (TEMPLATE / "CHANGELOG.md").read_text("utf-8")
-    newest = next(line for line in changelog.splitlines() if line.startswith("## "))
-    assert CONTEXT["_plinth_version"] == project["version"]
-    assert newest.startswith(f"## [{project['version']}]")
 
 
 @given(st.from_regex(EMAIL, fullmatch=True))

@@ -12,12 +12,14 @@ import pytest
 from cookiecutter.utils import create_env_with_context
 from hypothesis import given
 
+from template_stamp import stamp
 from tests.renders import (
     AWKWARD_NAMES,
     CONTEXT,
     TEMPLATE,
     command,
     commit,
+    contents,
     environment,
     files,
     git,
@@ -26,8 +28,8 @@ from tests.renders import (
 from tests.strategies import ALLOWED
 
 HOOK = TEMPLATE / "hooks" / "post_gen_project.py"
-MESSAGE = f"Scaffold with Plinth {CONTEXT['_plinth_version']}"
-ANSWERS = {"project_name": "My Service", "project_slug": "my_service", "_plinth_version": "1"}
+MESSAGE = f"Scaffold with Plinth {stamp()['version']}"
+ANSWERS = {"project_name": "My Service", "project_slug": "my_service"}
 
 Bake = Callable[..., Path]
 
@@ -73,7 +75,7 @@ def test_answers_arrive_unchanged(value: str) -> None:
 
 
 def test_hook_has_one_expression() -> None:
-    """Answers enter in one place only, and the unrendered file is valid Python."""
+    """Answers and stamp enter in one place only, and the unrendered file is valid Python."""
     source = HOOK.read_text("utf-8")
     assert source.count("<<") == source.count(">>") == 1
     compile(source, HOOK, "exec")
@@ -83,20 +85,21 @@ def test_declined_option_removes_its_paths(tmp_path: Path, monkeypatch: pytest.M
     """The hook removes only paths that no chosen option needs."""
     hook = load(use_a=False, use_b=True)
     monkeypatch.setattr(hook, "OPTIONS", {"use_a": ("a.py", "a", "c"), "use_b": ("b.py", "b", "c")})
+    monkeypatch.setattr(hook, "FILES", ["a.py", "a/x", "b.py", "b/x", "c.py", "c/x"])
     for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x").touch()
         (tmp_path / f"{name}.py").touch()
     monkeypatch.chdir(tmp_path)
-    hook.remove_unwanted()
+    hook.remove_unwanted(set())
     assert files(tmp_path) == {"b/x", "b.py", "c/x", "c.py"}
     assert not (tmp_path / "a").exists()
 
 
-def test_stale_path_fails_loudly(tmp_path: Path) -> None:
-    """A path in OPTIONS that does not exist stops the render with one line."""
+def test_stale_path_fails_loudly() -> None:
+    """A path in OPTIONS that the template does not have stops the render with one line."""
     with pytest.raises(SystemExit) as failure:
-        load().remove(tmp_path / "gone.py")
+        load().remove("gone.py", set())
     assert "gone.py, which does not exist" in str(failure.value)
     assert len(str(failure.value).splitlines()) == 1
 
@@ -104,7 +107,7 @@ def test_stale_path_fails_loudly(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", AWKWARD_NAMES.values(), ids=AWKWARD_NAMES)
 def test_summary_shows_every_answer(name: str) -> None:
     """The summary lists every answer, so that a misspelt name on the command line is visible."""
-    lines = load(author_name=name, use_b=True).summary(Path("/srv/x"), "").splitlines()
+    lines = load(author_name=name, use_b=True).summary(Path("/srv/x"), []).splitlines()
     assert lines[1:7] == [
         "My Service is ready:",
         "",
@@ -261,6 +264,41 @@ def test_terminal_without_unicode(tmp_path: Path, home: Path) -> None:
     assert "  project_name    \\u674e\\u96f7\n" in done.stdout
 
 
+# --- Into an existing project
+
+
+def test_overwriting_keeps_files_of_the_owner(tmp_path: Path, home: Path) -> None:
+    """With `-f`, folders of options that are off lose only the template's files."""
+    scaffold(tmp_path, home, "use_prometheus=yes")
+    project = tmp_path / "out" / "my_service"
+    (project / "monitoring" / "own.yml").write_text("mine\n")
+    done = scaffold(tmp_path, home, "--overwrite-if-exists", "use_prometheus=no")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert files(project / "monitoring") == {"own.yml"}
+    assert not (project / "my_service" / "_internal" / "prometheus").exists()
+    assert "use_prometheus = false\n" in (project / "pyproject.toml").read_text("utf-8")
+    assert not any("not changed" in hint for hint in hints(done.stdout))
+
+
+def test_skipping_says_so(tmp_path: Path, home: Path) -> None:
+    """With `-f -s`, what exists does not change, and one line says so; what is missing is made."""
+    scaffold(tmp_path, home, "use_prometheus=yes")
+    project = tmp_path / "out" / "my_service"
+    (project / "Makefile").unlink()
+    (project / "README.md").write_text("mine\n")
+    before = contents(project)
+    done = scaffold(tmp_path, home, "-f", "-s", "use_sentry=yes", "use_prometheus=no")
+    after = contents(project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path: after[path] for path in before} == before
+    assert after.keys() - before.keys() >= {"Makefile", "my_service/sentry.py"}
+    [said] = [hint for hint in hints(done.stdout) if "not changed" in hint]
+    assert said.startswith(
+        "Hint: these files existed and were not changed: .gitignore, README.md, "
+    )
+    assert said.endswith(" more.")
+
+
 # --- Under cruft
 
 
@@ -269,14 +307,16 @@ def test_cruft(clone: Path, tmp_path: Path, home: Path) -> None:
     cruft = command("cruft")
     env = environment(home)
     created = run(cruft, "create", clone, "--no-input", cwd=tmp_path, env=env)
-    assert (created.returncode, created.stderr) == (0, "")
+    assert (created.returncode, created.stdout) == (0, "")
+    assert "My Service is ready:" in created.stderr
     project = tmp_path / "my_service"
     assert json.loads((project / ".cruft.json").read_text())["template"] == str(clone)
     assert not (project / ".git").exists()
     git(project, "init")
     commit(project, "First")
-    for task in ("check", "diff"):
-        assert run(cruft, task, cwd=project, env=env).returncode == 0
+    assert run(cruft, "check", cwd=project, env=env).returncode == 0
+    shown = run(cruft, "diff", cwd=project, env=env)
+    assert (shown.returncode, shown.stdout) == (0, "")
 
     # An update renders both versions in one process, each with its own filters.
     extension = clone / "template_extension.py"
@@ -284,7 +324,8 @@ def test_cruft(clone: Path, tmp_path: Path, home: Path) -> None:
     (clone / "<<cookiecutter.project_slug>>/new.txt").write_text("<< 'New' | swapcase >>\n")
     commit(clone, "Second")
     updated = run(cruft, "update", "--skip-apply-ask", cwd=project, env=env)
-    assert (updated.returncode, updated.stderr) == (0, "")
+    assert updated.returncode == 0
+    assert "Traceback" not in updated.stderr
     assert (project / "new.txt").read_text() == "nEW\n"
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from poetry.core.masonry import api
 
+import template_stamp
 from template_extension import SLUG, TAKEN
 from tests.renders import (
     AWKWARD_NAMES,
@@ -42,6 +43,7 @@ PATHS = {
     "docs/log.schema.json",
     "docs/operation.md",
     "docs/recipes.md",
+    "docs/updates.md",
     "docs/variables.md",
     "my_service/__init__.py",
     "my_service/__main__.py",
@@ -330,12 +332,12 @@ def test_data_files_are_readable(project: Path) -> None:
 
 
 def test_stamp(project: Path, answers: dict[str, str | bool]) -> None:
-    """pyproject.toml has the template's version and every answer, unchanged."""
+    """pyproject.toml has the template's version, commit and address, and every answer."""
     pyproject = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
     stamp: dict[str, Any] = pyproject["tool"]["plinth"]
     questions = [name for name in CONTEXT if not name.startswith("_")]
-    assert list(stamp) == ["version", *questions]
-    assert stamp["version"] == CONTEXT["_plinth_version"]
+    assert list(stamp) == ["version", "commit", "template", *questions]
+    assert {name: stamp[name] for name in template_stamp.stamp()} == template_stamp.stamp()
     assert {name: stamp[name] for name in answers} == answers
     if "description" in answers:
         assert pyproject["project"]["description"] == answers["description"]

@@ -1,0 +1,101 @@
+"""The merge of two rendered versions into a project, by git."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from .commands import UpdateError, git, run
+from .project import Project
+
+# These commits belong to no branch.
+_AUTHOR = {
+    f"GIT_{role}_{key}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for key, value in {"NAME": "Plinth", "EMAIL": "plinth@localhost"}.items()
+}
+
+
+@dataclass
+class Outcome:
+    """What a merge left; paths are those of the repository."""
+
+    changed: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+    still_deleted: list[str] = field(default_factory=list)
+
+
+def commit_render(project: Project, render: Path, message: str, *parents: str) -> str:
+    """Store a render in the project's repository and return its commit."""
+    with TemporaryDirectory() as folder:
+        index = {"GIT_DIR": project.git_dir, "GIT_INDEX_FILE": f"{folder}/index"}
+        add = ("-c", "core.safecrlf=false", "add", "--all", "--force", ".")
+        git(render, *add, env=index | {"GIT_WORK_TREE": str(render)})
+        tree = git(project.top, "write-tree", env=index)
+        if project.prefix:
+            git(project.top, "read-tree", "--empty", env=index)
+            git(project.top, "read-tree", f"--prefix={project.prefix}", tree, env=index)
+            tree = git(project.top, "write-tree", env=index)
+    given = [word for parent in parents for word in ("-p", parent)]
+    return git(project.top, "commit-tree", tree, *given, "-m", message, env=_AUTHOR)
+
+
+def merge(project: Project, theirs: str) -> Outcome:
+    """Apply what a commit changed to the index and the working tree.
+
+    A file that the owner deleted stays deleted.
+
+    Raises:
+        UpdateError: git did not start, and changed nothing.
+    """
+    options = (
+        "merge.renames=true",
+        # A file that the template did not make stays where it is.
+        f"merge.directoryRenames={str(project.is_moved).lower()}",
+        "rerere.enabled=false",
+    )
+    settings = [word for option in options for word in ("-c", option)]
+    done = run("git", *settings, "cherry-pick", "--no-commit", theirs, cwd=project.top)
+    if done.returncode not in (0, 1):
+        in_the_way = [line.strip() for line in done.stderr.splitlines() if line.startswith("\t")]
+        names = ", ".join(in_the_way)
+        raise UpdateError(
+            f"git does not overwrite files that it does not track; move them: {names}"
+            if in_the_way
+            else f"git cherry-pick: {' '.join(done.stderr.split())}"
+        )
+    outcome = Outcome()
+    for path, stages in _unmerged(project).items():
+        if "2" in stages:
+            outcome.conflicts.append(path)
+        else:
+            git(project.top, "rm", "--quiet", "-f", "--ignore-unmatch", "--", f":(literal){path}")
+            outcome.still_deleted.append(path)
+    changed = git(project.top, "diff", "--cached", "--name-only", "--no-renames", "-z", "HEAD")
+    outcome.changed = [path for path in _split(changed) if path not in outcome.conflicts]
+    return outcome
+
+
+def changed_paths(project: Project, base: str, path: str) -> list[str]:
+    """Return the paths of a folder of the project that differ from a commit."""
+    pathspec = f":(top,literal){project.prefix}{path}"
+    command = ("diff", "--name-only", "--no-renames", "-z", base, "HEAD", "--", pathspec)
+    return _split(git(project.top, *command))
+
+
+def hunks(path: Path) -> int:
+    """Return how many conflicts git marked in a file; 0 if it is deleted on one side."""
+    text = path.read_bytes() if path.is_file() else b""
+    return sum(line.startswith(b"<<<<<<< ") for line in text.splitlines())
+
+
+def _unmerged(project: Project) -> dict[str, str]:
+    """Return the stages (1 base, 2 ours, 3 theirs) of each path with a conflict."""
+    stages: dict[str, str] = {}
+    for entry in _split(git(project.top, "ls-files", "--unmerged", "-z")):
+        mode_and_stage, _, path = entry.partition("\t")
+        stages[path] = stages.get(path, "") + mode_and_stage[-1]
+    return stages
+
+
+def _split(output: str) -> list[str]:
+    return [path for path in output.split("\0") if path]

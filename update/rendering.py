@@ -1,0 +1,87 @@
+"""A version of the template, and the project that it renders."""
+
+import json
+import os
+import shutil
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from given_answers import as_templates
+
+from .commands import UpdateError, git, run
+from .project import Project
+from .versions import Version
+
+
+class Source:
+    """The files of a version of the template.
+
+    Args:
+        template: a clone of the template.
+        folder: a new folder below which everything is written.
+    """
+
+    def __init__(self, template: Path, version: Version, folder: Path) -> None:
+        self.template, self.version = template, version
+        self.folder, self.files = folder, folder / "template"
+        folder.mkdir()
+        if os.name == "nt":  # where no name can have < and >
+            from make_portable import export  # type: ignore[import-not-found]
+
+            export(template, version.commit, self.files)
+        else:
+            git(folder, "clone", "--quiet", "--shared", "--no-checkout", template, self.files)
+            git(self.files, "checkout", "--quiet", "--detach", version.commit)
+        self.context: dict[str, Any] = _json(self.files / "cookiecutter.json")
+        self.questions = {name: v for name, v in self.context.items() if name[0] != "_"}
+
+    def render(self, answers: Mapping[str, str]) -> Path:
+        """Return the folder of a new project; answers to other questions are left out.
+
+        Raises:
+            UpdateError: this version refuses an answer.
+        """
+        known = {name: value for name, value in answers.items() if name in self.questions}
+        given = [f"{name}={value}" for name, value in as_templates(known, self.context).items()]
+        replays, templates = self.folder / "replays", self.folder / "templates"
+        settings = {"replay_dir": str(replays), "cookiecutters_dir": str(templates)}
+        (self.folder / "settings").write_text(json.dumps(settings))
+        output = self.folder / "output"
+        (output / ".git").mkdir(parents=True)  # so that the hook makes no repository
+        done = run(
+            sys.executable, "-m", "cookiecutter", self.files, "--no-input",
+            "--config-file", self.folder / "settings", "--output-dir", output, *given,
+            cwd=self.folder,
+        )  # fmt: skip
+        if done.returncode:
+            reason = " ".join((done.stderr or done.stdout).split())
+            raise UpdateError(f"{self.version.name} cannot be rendered: {reason}")
+        [render] = (path for path in output.iterdir() if path.name != ".git")
+        return render
+
+
+def format_like(project: Project, render: Path) -> bool:
+    """Format a render as the project's code is formatted; return whether that was possible."""
+    pyproject = render / "pyproject.toml"
+    text = pyproject.read_text("utf-8")
+    if _ruff_settings(text) == _ruff_settings(project.pyproject):
+        return True
+    ruff = shutil.which("ruff", path=str(project.folder / ".venv" / "bin")) or shutil.which("ruff")
+    if not ruff:
+        return False
+    pyproject.write_text(project.pyproject, "utf-8")
+    run(ruff, "check", "--quiet", "--no-cache", "--select=I", "--fix", "--exit-zero", cwd=render)
+    run(ruff, "format", "--quiet", "--no-cache", cwd=render)
+    pyproject.write_text(text, "utf-8")
+    return True
+
+
+def _ruff_settings(pyproject: str) -> object:
+    return tomllib.loads(pyproject).get("tool", {}).get("ruff")
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
