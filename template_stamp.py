@@ -23,6 +23,14 @@ SOURCES = ("cookiecutter.json", "hooks", "template_extension.py", "template_stam
 # git's short form of an SSH address, and no path of Windows such as C:\plinth.
 SCP = re.compile(r"(?:[\w.-]+@)?[\w.-]{2,}:(?!/?/)\S+", re.ASCII)
 GIT_SECONDS = 20
+# git sets these for its hooks and aliases. They would point our commands at another repository.
+GIT_VARIABLES = {
+    f"GIT_{name}"
+    for name in (
+        "ALTERNATE_OBJECT_DIRECTORIES", "COMMON_DIR", "DIR", "INDEX_FILE", "NAMESPACE",
+        "OBJECT_DIRECTORY", "PREFIX", "WORK_TREE",
+    )
+}  # fmt: skip
 
 
 @cache
@@ -68,7 +76,7 @@ def address(url: str) -> str:
 
 def git(*arguments: str) -> str:
     """Return the output of git in the template; empty without git or if it fails."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    kept = {name: value for name, value in os.environ.items() if name not in GIT_VARIABLES}
     with suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(
             ["git", "--no-optional-locks", *arguments],

@@ -4,16 +4,23 @@ import argparse
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from given_answers import check_given
 from template_stamp import TEMPLATE, address
 
 from .commands import UpdateError, git
-from .merging import commit_render, merge
-from .project import Project, with_address, with_stamp_of
+from .merging import changed_paths, commit_render, merge
+from .project import (
+    Project,
+    stamp_and_package,
+    stamped_answers,
+    with_address,
+    with_stamp_of,
+)
 from .rendering import Source, format_like
 from .report import Report
-from .versions import base_version, wanted_version
+from .versions import base_version, passed_over, wanted_version
 
 MERGED, LEFT, REFUSED = 0, 1, 2
 
@@ -44,6 +51,8 @@ def update(options: argparse.Namespace) -> int:
     answers = parsed(options.answers)
     base = base_version(template, project)
     wanted = wanted_version(template, base, options.to)
+    if wanted == base and (other := passed_over(template, base)):
+        print(f"{other} does not contain {base.name}; to merge it nevertheless: TO={other}")
     if options.check or (wanted == base and not answers):
         print(f"{base.name} -> {wanted.name}" if wanted != base else f"{base.name} is the newest")
         return LEFT if wanted != base else MERGED
@@ -70,28 +79,36 @@ def parsed(arguments: list[str]) -> dict[str, str]:
 
 def merge_versions(project: Project, old: Source, new: Source, answers: dict[str, str]) -> Report:
     """Render both versions, merge the difference and return what came of it."""
-    new_answers = project.answers(new.questions) | answers
+    new_answers = stamped_answers(project.stamp, new.questions) | answers
     check_given(new_answers, new.questions)
-    renders = old.render(project.answers(old.questions)), new.render(new_answers)
-    is_formatted = all(format_like(project, render) for render in renders)
-    restamp(project, *renders, origin(new.template))
-    base = commit_render(project, renders[0], f"Plinth {old.version.name}")
-    theirs = commit_render(project, renders[1], f"Plinth {new.version.name}", base)
-    added = {name: default for name, default in new.questions.items() if name not in new_answers}
+    base = old.render(stamped_answers(project.stamp, old.questions))
+    theirs = new.render(new_answers)
+    is_formatted = all(format_like(project, render) for render in (base, theirs))
+    stamp = restamp(project, base, theirs, origin(new.template))
+    old_commit = commit_render(project, base, f"Plinth {old.version.name}")
+    new_commit = commit_render(project, theirs, f"Plinth {new.version.name}", old_commit)
     return Report(
-        project, old.version, new.version, base, merge(project, theirs), added, is_formatted
+        project=project,
+        title=f"Plinth {old.version.name} -> {new.version.name}",
+        edited=changed_paths(project, old_commit, f"{stamp['project_slug']}/_internal"),
+        added=stamped_answers(stamp, new.questions.keys() - new_answers.keys()),
+        is_formatted=is_formatted,
+        outcome=merge(project, new_commit),
     )
 
 
-def restamp(project: Project, base: Path, theirs: Path, address: str) -> None:
+def restamp(project: Project, base: Path, theirs: Path, address: str) -> dict[str, Any]:
     """Give the base the stamp of the project, so that the merge replaces it by the new one.
 
     A clone in a local folder does not know the template's address; the project's stamp does.
+    Return the new stamp.
     """
-    stamped = project.stamp.get("template", "")
     old, new = base / "pyproject.toml", theirs / "pyproject.toml"
     old.write_text(with_stamp_of(old.read_text("utf-8"), project.pyproject), "utf-8")
-    new.write_text(with_address(new.read_text("utf-8"), address or stamped), "utf-8")
+    address = address or project.stamp.get("template", "")
+    text = with_address(new.read_text("utf-8"), address)
+    new.write_text(text, "utf-8")
+    return stamp_and_package(text)[0]
 
 
 def origin(template: Path) -> str:

@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Container, Mapping
 from pathlib import Path
 
+from template_stamp import GIT_VARIABLES
+
 
 class UpdateError(Exception):
     """Nothing was merged; the text says why, and what to do."""
@@ -36,8 +38,8 @@ def run(
     Raises:
         UpdateError: there is no such program.
     """
-    foreign = ("GIT_", "MAKE", "MFLAGS", "COOKIECUTTER_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    foreign = {*GIT_VARIABLES, "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    kept = {name: value for name, value in os.environ.items() if name not in foreign}
     try:
         return subprocess.run(
             command,

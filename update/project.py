@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class Project:
                 f"commit or stash your changes first:{changed.splitlines()[0][2:]}, …"
             )
         self.pyproject = self.committed("pyproject.toml")
-        self.stamp, package = _stamp_and_package(self.pyproject)
+        self.stamp, package = stamp_and_package(self.pyproject)
         # A renamed package is rendered with its new name; git finds one in another folder.
         if not self.has(self.stamp["project_slug"]):
             self.stamp["project_slug"] = package
@@ -54,14 +54,15 @@ class Project:
         """Return whether HEAD has a file or folder."""
         return bool(git(self.top, "ls-tree", "HEAD", "--", f"{self.prefix}{path}"))
 
-    def answers(self, questions: Iterable[str]) -> dict[str, str]:
-        """Return the stamped answers to the questions, as on a command line."""
-        given = {name: self.stamp[name] for name in questions if name in self.stamp}
-        words = {True: "yes", False: "no"}
-        return {name: words.get(value, value) for name, value in given.items()}
+
+def stamped_answers(stamp: Mapping[str, Any], questions: Iterable[str]) -> dict[str, str]:
+    """Return the answers to the questions that a stamp has, as on a command line."""
+    given = {name: stamp[name] for name in questions if name in stamp}
+    words = {True: "yes", False: "no"}
+    return {name: words.get(value, value) for name, value in given.items()}
 
 
-def _stamp_and_package(pyproject: str) -> tuple[dict[str, Any], str]:
+def stamp_and_package(pyproject: str) -> tuple[dict[str, Any], str]:
     """Return the stamp, and the name of the package that is built."""
     try:
         tool = tomllib.loads(pyproject)["tool"]

@@ -2,37 +2,40 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from .merging import Outcome, changed_paths, hunks
+from .merging import Outcome, hunks
 from .project import Project
-from .versions import Version
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came of an update; its text is for a terminal."""
+    """What came of an update; its text is for a terminal.
+
+    Args:
+        title: both versions.
+        edited: files of the machinery that the owner edited.
+        added: answers to new questions.
+        is_formatted: whether the renders could be formatted as the project is.
+    """
 
     project: Project
-    old: Version
-    new: Version
-    base: str  # the commit of the old render in the project's repository
-    outcome: Outcome
-    added: dict[str, Any]  # new questions, with their defaults
+    title: str
+    edited: list[str]
+    added: dict[str, str]
     is_formatted: bool
+    outcome: Outcome
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
         outcome = self.outcome
-        yield f"Plinth {self.old.name} -> {self.new.name}"
-        yield from _listed("edited in _internal", self._edited_machinery())
-        for name, default in self.added.items():
-            answer = default[0] if isinstance(default, list) else default
-            yield f'new answer: {name} = {answer}; change it with make update ARGS="{name}=…"'
+        yield self.title
+        yield from _listed("edited in _internal", self.edited)
+        for name, answer in self.added.items():
+            yield f'new answer: {name} = {answer}; to change it: make update ARGS="{name}=…"'
         if not self.is_formatted:
-            yield "the project has other settings of ruff, which is not installed: make install"
+            yield "your settings of ruff differ, and ruff is not installed: first make install"
         yield f"merged: {len(outcome.changed)} files"
         yield from _listed("deleted by you, and not restored", outcome.still_deleted)
         yield from _listed("conflict", map(self._conflict, outcome.conflicts))
@@ -41,10 +44,6 @@ class Report:
         else:
             yield "Nothing is committed. See it: git diff --staged. Take it back: git reset --merge"
         yield "Then: make install lint test"
-
-    def _edited_machinery(self) -> list[str]:
-        package = f"{self.project.stamp['project_slug']}/_internal"
-        return changed_paths(self.project, self.base, package)
 
     def _conflict(self, path: str) -> str:
         count = hunks(self.project.top / path)

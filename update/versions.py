@@ -7,7 +7,8 @@ from pathlib import Path
 from .commands import UpdateError, git
 from .project import Project
 
-_RELEASE = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+# A fork adds its name and a number to the release that it is based on: v1.2.0+acme.1
+_RELEASE = re.compile(r"v(\d+)\.(\d+)\.(\d+)(?:\+[\w.-]*?(\d+))?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -37,27 +38,46 @@ def base_version(template: Path, project: Project) -> Version:
 
 
 def wanted_version(template: Path, base: Version, to: str) -> Version:
-    """Return `to`, or the newest release; the base if that is not older.
+    """Return `to`, or the newest release that contains the base; the base if there is none.
 
     Raises:
-        UpdateError: the template has no such commit, tag or branch.
+        UpdateError: there is no such commit, tag or branch.
     """
-    if not to:
-        newest = newest_version(template)
-        return base if is_ancestor(template, newest.commit, base.commit) else newest
-    for ref in (to, f"v{to}", f"origin/{to}"):
-        if commit := resolve(template, ref):
-            return Version(commit, described(template, commit))
-    raise UpdateError(f"TO={to}: the template has no such tag, branch or commit")
-
-
-def newest_version(template: Path) -> Version:
-    """Return the newest release, or what is checked out if there is no release."""
-    tags = git(template, "tag", "--list").split()
-    releases = {tag: match for tag in tags if (match := _RELEASE.fullmatch(tag))}
-    newest = max(releases, key=lambda tag: [*map(int, releases[tag].groups())], default="HEAD")
+    if to:
+        for ref in (to, f"v{to}", f"origin/{to}"):
+            if commit := resolve(template, ref):
+                return Version(commit, described(template, commit))
+        raise UpdateError(f"TO={to}: the template has no such tag, branch or commit")
+    if not newest_release(template):
+        newest = "HEAD"
+    elif not (newest := newest_release(template, "--contains", base.commit)):
+        return base
     commit = resolve(template, newest)
-    return Version(commit, described(template, commit))
+    return (
+        base
+        if is_ancestor(template, commit, base.commit)
+        else Version(commit, described(template, commit))
+    )
+
+
+def passed_over(template: Path, base: Version) -> str:
+    """Return a newer release that lacks what the project was made from; empty if there is none.
+
+    It is a release of another fork, one from before the fork, or a fix of an older release that was
+    not merged back.
+    """
+    newest = newest_release(template)
+    if not newest or is_ancestor(template, newest, base.commit):
+        return ""
+    return "" if is_ancestor(template, base.commit, newest) else newest
+
+
+def newest_release(template: Path, *filters: str) -> str:
+    """Return the tag of the newest release; empty if there is none."""
+    tags = git(template, "tag", "--list", *filters).split()
+    releases = [match for tag in tags if (match := _RELEASE.fullmatch(tag))]
+    newest = max(releases, key=lambda match: [int(n or 0) for n in match.groups()], default=None)
+    return newest[0] if newest else ""
 
 
 def resolve(template: Path, ref: str) -> str:
@@ -74,5 +94,5 @@ def described(template: Path, commit: str) -> str:
 
 
 def is_ancestor(template: Path, commit: str, other: str) -> bool:
-    """Return whether `other` contains everything of `commit`."""
-    return git(template, "merge-base", commit, other, ok=(0, 1)) == commit
+    """Return whether `other` is the commit or a later one."""
+    return git(template, "merge-base", commit, other, ok=(0, 1)) == resolve(template, commit)
