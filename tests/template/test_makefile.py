@@ -138,6 +138,13 @@ def test_new_never_scaffolds_into_the_clone(out: str, clone: Path, home: Path) -
     assert files(clone) == before
 
 
+def test_update_needs_a_project(clone: Path, home: Path) -> None:
+    """`make update` without PROJECT says how to name one."""
+    done = run("make", "-o", ".venv/new", "update", cwd=clone, env=environment(home))
+    assert done.returncode != 0
+    assert "PROJECT is empty: make update PROJECT=../my_service." in done.stderr
+
+
 @pytest.mark.parametrize(("script", "line"), LACKING.values(), ids=LACKING)
 def test_missing_requirements(
     script: str, line: str, clone: Path, home: Path, tmp_path: Path
@@ -201,6 +208,29 @@ def test_add(project: Path, home: Path) -> None:
     done = make(project, home, "add")
     assert "PACKAGE is empty: make add PACKAGE=httpx." in done.stderr
     assert done.returncode != 0
+
+
+def test_update_needs_an_address(project: Path, home: Path) -> None:
+    """Without an address in the stamp, `make update` says which variable it needs."""
+    done = make(project, home, "update")
+    assert done.returncode != 0
+    assert "TEMPLATE is empty: make update TEMPLATE=<address of Plinth>." in done.stderr
+
+
+def test_update_from_the_stamped_address(project: Path, home: Path) -> None:
+    """`make update` gets the template from its address, and hands the rest over to it."""
+    (project / "git").write_text(f'#!/bin/sh\nmkdir "$4"\necho "$@" > {project}/called\n')
+    (project / "git").chmod(0o755)
+    pyproject = project / "pyproject.toml"
+    text = pyproject.read_text("utf-8").replace(
+        'template = ""', 'template = "https://example.com/a"'
+    )
+    pyproject.write_text(text, "utf-8")
+    done = make(project, home, "update", "ARGS=use_x=yes")
+    *called, folder = (project / "called").read_text().split()
+    assert called == ["clone", "--quiet", "https://example.com/a"]
+    assert not Path(folder).exists()
+    assert "No rule to make target" in done.stderr
 
 
 def test_own_targets_are_optional(project: Path, home: Path) -> None:
