@@ -3,10 +3,12 @@ PYTHON ?= python3
 OUT ?= ..
 BIN := .venv/bin
 # The part of the rendered package that is plain Python, and the style that it follows.
-INTERNAL := --config tests/rendered/style.toml "<<cookiecutter.project_slug>>/<<cookiecutter.project_slug>>/_internal"
+INTERNAL := --config tests/rendered/style.toml *cookiecutter.project_slug*/*cookiecutter.project_slug*/_internal
+NEW_ENOUGH = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "Python 3.11 or newer is required; set its name with PYTHON=python3.13" >&2; exit 1; }
 
 .DELETE_ON_ERROR:
-.PHONY: help new update test lint format e2e e2e-full bench soak pictures clean
+.PHONY: help new update test lint format e2e e2e-full bench soak pictures portable clean
 
 # Show these targets.
 help:
@@ -60,6 +62,11 @@ soak: .venv/dev
 pictures: .venv/dev
 	@$(BIN)/python -m bench.pictures
 
+# Write the template of the last commit into OUT=folder, with names that Windows allows.
+portable:
+	$(NEW_ENOUGH)
+	@$(PYTHON) make_portable.py "$(OUT)"
+
 # Remove the files that these targets made.
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -73,8 +80,7 @@ clean:
 	@touch $@ .venv/new
 
 .venv/bin/uv:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "Python 3.11 or newer is required; set its name with PYTHON=python3.13" >&2; exit 1; }
+	$(NEW_ENOUGH)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 		|| { echo "Python has no venv; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv

@@ -29,7 +29,7 @@ class Source:
         self.folder, self.files = folder, folder / "template"
         folder.mkdir()
         if os.name == "nt":  # where no name can have < and >
-            from make_portable import export  # type: ignore[import-not-found]
+            from make_portable import export
 
             export(template, version.commit, self.files)
         else:
