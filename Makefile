@@ -8,7 +8,7 @@ NEW_ENOUGH = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	|| { echo "Python 3.11 or newer is required; set its name with PYTHON=python3.13" >&2; exit 1; }
 
 .DELETE_ON_ERROR:
-.PHONY: help new update test lint format e2e e2e-full bench soak pictures portable clean
+.PHONY: help new update test lint format e2e e2e-full bench soak pictures portable release clean
 
 # Show these targets.
 help:
@@ -66,6 +66,11 @@ pictures: .venv/dev
 portable:
 	$(NEW_ENOUGH)
 	@$(PYTHON) make_portable.py "$(OUT)"
+
+# Close the changelog, commit and tag VERSION=0.2.0; nothing is pushed.
+release:
+	$(NEW_ENOUGH)
+	@$(PYTHON) make_release.py "$(value VERSION)"
 
 # Remove the files that these targets made.
 clean:
