@@ -13,12 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from template_git import File, find_commit, git, read_files
+from template_stamp import address
 
 TEMPLATE = Path(__file__).parent
 
 # Needed only for work on the template, and the decoy for cruft, which finds the real folder here.
 UNWANTED = ("{{cookiecutter.cruft}}/", ".ci/", ".github/", "bench/", "tests/")
-# The commit that the portable template was made from, for the stamp of a project.
+# The commit and the address of the template, for the stamp of a project.
 STAMP = "portable.json"
 
 JINJA_DEFAULTS = {
@@ -95,7 +96,8 @@ def portable_files(repository: Path, commit: str) -> dict[str, File]:
         template.convert(path): File(mode, template.convert_file(path, content))
         for path, (mode, content) in files.items()
     }
-    stamp = json.dumps({"commit": found})
+    origin = git(repository, "config", "--default=", "--get", "remote.origin.url").decode().strip()
+    stamp = json.dumps({"commit": found, "template": address(origin)})
     return made | {STAMP: File("100644", f"{stamp}\n".encode())}
 
 

@@ -40,14 +40,14 @@ def stamp() -> dict[str, str]:
     A commit ends in `-dirty` if the sources have changes that it does not contain.
     """
     project = tomllib.loads((TEMPLATE / "pyproject.toml").read_text("utf-8"))["project"]
+    with suppress(OSError):  # what `make portable` wrote names the template that it is made from
+        exported: dict[str, str] = json.loads((TEMPLATE / "portable.json").read_text("utf-8"))
+        return {"version": project["version"]} | exported
     return {"version": project["version"], "commit": commit(), "template": address(origin())}
 
 
 def commit() -> str:
-    """Return the commit of the sources; an exported tree names the one that it was made from."""
-    with suppress(OSError):
-        exported: dict[str, str] = json.loads((TEMPLATE / "portable.json").read_text("utf-8"))
-        return exported["commit"]
+    """Return the commit of the sources; empty if unknown."""
     top, _, head = git("rev-parse", "--show-toplevel", "HEAD").partition("\n")
     if not head or not Path(top).samefile(TEMPLATE):  # or another repository around a copy
         return ""

@@ -154,9 +154,10 @@ def test_line_ends(portable: Path) -> None:
 
 
 def test_names_its_commit(clone: Path, portable: Path) -> None:
-    """`portable.json` has the commit of the source, whatever name it was exported by."""
+    """`portable.json` has the commit of the source; an address only if there is one to share."""
     head = git(clone, "rev-parse", "HEAD")
-    assert (portable / "portable.json").read_text("utf-8") == f'{{"commit": "{head}"}}\n'
+    stamp = json.loads((portable / "portable.json").read_text("utf-8"))
+    assert stamp == {"commit": head, "template": ""}
 
 
 def test_reads_commits(clone: Path, tmp_path: Path) -> None:

@@ -141,9 +141,11 @@ def test_other_repository_in_the_environment(clone: Path, scaffold: Callable[...
 
 
 def test_exported_tree(clone: Path, scaffold: Callable[..., Path]) -> None:
-    """A tree that was exported from a commit is stamped with that commit."""
-    (clone / "portable.json").write_text('{"commit": "0123"}')
-    assert stamp_of(scaffold(clone))["commit"] == "0123"
+    """A portable template stamps the commit and the address of the template that it is made of."""
+    exported = {"commit": "0123", "template": "https://example.com/plinth"}
+    (clone / "portable.json").write_text(json.dumps(exported))
+    stamp = stamp_of(scaffold(clone))
+    assert {name: stamp[name] for name in exported} == exported
 
 
 # --- Replays
