@@ -19,6 +19,7 @@ from tests.e2e.ports import free_port
 from tests.renders import run
 
 TRIAL = Path(__file__).with_name("trial.py")
+STRANGER = 12_345  # no user of a container
 Found = TypeVar("Found")
 ROOT = "/data/caddy/pki/authorities/local/root.crt"
 
@@ -100,6 +101,14 @@ class Stack:
         """Start the stack with `make up`."""
         self.environment |= variables
         self("make", "up")
+
+    def make_private(self) -> None:
+        """Give the project's files the modes of umask 077; for root, also another owner."""
+        for path in self.project.rglob("*"):
+            if ".git" not in path.parts:  # git refuses another owner's repository
+                path.chmod(path.stat().st_mode & 0o700)
+                if os.geteuid() == 0:
+                    os.chown(path, STRANGER, STRANGER)
 
     def add_trial(self) -> None:
         """Add the routes of `trial.py` to the service."""

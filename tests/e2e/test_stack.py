@@ -54,6 +54,14 @@ HIDDEN = """
 """.split()
 
 
+# Files that the containers read: the service and the path there.
+CONFIGURATION = {
+    "Caddyfile": ("caddy", "/etc/caddy/Caddyfile"),
+    "monitoring/rules.yml": ("prometheus", "/etc/prometheus/rules.yml"),
+    "monitoring/alertmanager.yml": ("alertmanager", "/etc/alertmanager/alertmanager.yml"),
+}
+
+
 @pytest.fixture(scope="module", params=CHOSEN)
 def server(request: pytest.FixtureRequest) -> str:
     """The answer to `server`."""
@@ -62,10 +70,11 @@ def server(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def fresh(server: str, tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Stack]:
-    """The stack of a new project, after only `make up`."""
+    """The stack of a new project, cloned with umask 077, after only `make up`."""
     need_engine()
     answers = COMBINATIONS["all"] | {"server": server}
     stack = Stack(render(tmp_path_factory.mktemp("stack"), home, **answers))
+    stack.make_private()
     try:
         stack.up()
         yield stack
@@ -82,8 +91,11 @@ def receiver(fresh: Stack) -> Iterator[Bugsink]:
 
 @pytest.fixture(scope="module")
 def stack(fresh: Stack, receiver: Bugsink) -> Stack:
-    """The same stack with Sentry and the routes of `trial.py`, built from a new commit."""
+    """The same stack, edited: Sentry, the routes of `trial.py`, and a new commit."""
     fresh.add_trial()
+    for name in CONFIGURATION:
+        with (fresh.project / name).open("a") as file:
+            file.write("# edited\n")
     (fresh.project / ".env").write_text(f"SENTRY_DSN={receiver.dsn}\n", "utf-8")
     fresh("git", "add", "--all")
     fresh("git", "commit", "--quiet", "--message", "Routes to try")
@@ -100,6 +112,23 @@ def stack(fresh: Stack, receiver: Bugsink) -> Stack:
 def test_smoke(fresh: Stack) -> None:
     """`make smoke` passes after `make up` of a fresh scaffold."""
     assert f"{fresh.url}: " in fresh("make", "-s", "smoke")
+
+
+def test_containers_read_private_files(fresh: Stack) -> None:
+    """The containers run although only the owner of the project's files can read them."""
+    for name in ("pyproject.toml", *CONFIGURATION):
+        assert (fresh.project / name).stat().st_mode & 0o077 == 0
+    services = fresh.compose("ps", "--services").split()
+    assert {"app", "caddy", "prometheus", "alertmanager"} <= {*services}
+    assert {health(fresh.container(service)) for service in services} == {"healthy"}
+
+
+def test_edits_are_applied(stack: Stack) -> None:
+    """`make up` applies edits of the configuration."""
+    for name, (service, path) in CONFIGURATION.items():
+        read = stack.compose("exec", "-T", service, "cat", path)
+        assert read == (stack.project / name).read_text("utf-8")
+        assert read.endswith("# edited\n")
 
 
 def test_smoke_finds_faults(fresh: Stack) -> None:

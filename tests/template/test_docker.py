@@ -84,6 +84,15 @@ def test_each_compose_file_is_complete(project: Path) -> None:
         assert compose(project, "--file", path.name)["services"]
 
 
+def test_files_of_any_mode(project: Path) -> None:
+    """Containers get readable copies of files: other users cannot read those of a strict umask."""
+    for path in project.glob("compose*.yaml"):
+        text = path.read_text("utf-8")
+        assert set(re.findall(r"- (\./\S+)", text)) <= {"./monitoring:/srv/monitoring:ro"}
+        for copied in re.findall(r"COPY .*", text):
+            assert re.match(r"COPY --chmod=(644|755) ", copied)
+
+
 @pytest.mark.parametrize("variables", VARIABLES.values(), ids=VARIABLES)
 def test_caddy(variables: dict[str, str], project: Path, home: Path) -> None:
     """The Caddyfile is valid for localhost, a domain, other ports and HTTP/2 to the service."""
