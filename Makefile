@@ -8,7 +8,7 @@ NEW_ENOUGH = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	|| { echo "Python 3.11 or newer is required; set its name with PYTHON=python3.13" >&2; exit 1; }
 
 .DELETE_ON_ERROR:
-.PHONY: help new update test lint format e2e e2e-full bench soak pictures portable release clean
+.PHONY: help new update test lint format e2e e2e-full canary bench soak pictures portable release clean
 
 # Show these targets.
 help:
@@ -49,6 +49,10 @@ e2e: .venv/dev
 # Run the e2e tests with every server and 5,000 connections of random bytes: after a change of a server, before a release.
 e2e-full: .venv/dev
 	@SERVERS="hypercorn uvicorn" FUZZ_CONNECTIONS=5000 $(BIN)/pytest tests/e2e $(value ARGS)
+
+# Run a project's tests with its oldest and newest dependencies and Pythons; ARGS="--server uvicorn" runs some; takes half an hour.
+canary: .venv/dev
+	@$(BIN)/python -m tests.canary $(value ARGS)
 
 # Measure the cost of logging against bare FastAPI and common logging; takes 13 minutes.
 bench: .venv/dev

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.conftest import fail_skipped
-from tests.renders import TEMPLATE, run
+from tests.renders import PYTHON_VERSIONS, TEMPLATE, run
 
 
 def report(reason: str) -> pytest.TestReport:
@@ -36,12 +36,24 @@ def test_ci_skips_only_what_the_site_lacks(
     assert skipped.outcome == outcome
 
 
-def test_workflow_calls_only_make_targets() -> None:
+@pytest.mark.parametrize(
+    ("name", "commands"),
+    [("ci", ["make lint", "make test", "make e2e"]), ("canary", ["make canary"])],
+)
+def test_workflow_calls_only_make_targets(name: str, commands: list[str]) -> None:
     """Every check of CI can be run locally with the same command."""
-    workflow = yaml.safe_load((TEMPLATE / ".github/workflows/ci.yml").read_text("utf-8"))
+    workflow = yaml.safe_load((TEMPLATE / f".github/workflows/{name}.yml").read_text("utf-8"))
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-    commands = [step["run"] for step in steps if "run" in step]
-    assert commands == ["make lint", "make test", "make e2e"]
+    assert [step["run"] for step in steps if "run" in step] == commands
+
+
+def test_canary_has_the_oldest_and_the_newest_python() -> None:
+    """The scheduled workflow installs both ends of the Pythons that projects support."""
+    workflow = yaml.safe_load((TEMPLATE / ".github/workflows/canary.yml").read_text("utf-8"))
+    [job] = workflow["jobs"].values()
+    [versions] = [step["with"]["python-version"] for step in job["steps"]
+                  if "python-version" in step.get("with", {})]  # fmt: skip
+    assert versions.split() == [PYTHON_VERSIONS[0], PYTHON_VERSIONS[-1]]
 
 
 def test_ci_run_calls_the_same_targets() -> None:
