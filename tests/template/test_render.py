@@ -66,6 +66,7 @@ PATHS = {
     "my_service/_internal/context.py",
     "my_service/_internal/early.py",
     "my_service/_internal/log/__init__.py",
+    "my_service/_internal/log/blocking_stream.py",
     "my_service/_internal/log/cache.py",
     "my_service/_internal/log/capture.py",
     "my_service/_internal/log/console.py",
@@ -98,6 +99,7 @@ PATHS = {
     "my_service/_internal/log/url_credentials.py",
     "my_service/_internal/log/values_in_text.py",
     "my_service/_internal/overrides.py",
+    "my_service/_internal/platforms.py",
     "my_service/_internal/server/__init__.py",
     "my_service/_internal/server/application.py",
     "my_service/_internal/server/connections.py",
@@ -196,6 +198,7 @@ OPTION_PATHS: dict[str, set[str]] = {
     },
     "server=uvicorn": {
         "my_service/_internal/uvicorn/__init__.py",
+        "my_service/_internal/uvicorn/accepting.py",
         "my_service/_internal/uvicorn/http.py",
         "my_service/_internal/uvicorn/server.py",
         "my_service/_internal/uvicorn/websocket.py",

@@ -6,6 +6,7 @@ the packages build on each other in the order of this list.
     begin                       importing it begins the log
     context                     the current request and its trace
     early                       signals and failing imports before the log begins, for `python -m`
+    platforms                   what Windows lacks
     version                     the version of the service
     upstream                    ends the start if a package lacks what this one needs of it
     overrides                   checks and installs subclasses of another package's classes
@@ -16,6 +17,7 @@ the packages build on each other in the order of this list.
         sink                    where Loguru's records end up
         lines                   fields to JSON, at most 16 kB
         stream                  standard error; a stalled reader never blocks the service
+        blocking_stream         the same for Windows, where it does
         levels                  which records are written
         formats                 JSON, or what a developer reads
         terminal                a line in another format, in colours

@@ -11,6 +11,7 @@ import traceback
 from types import TracebackType
 
 from .log.first_lines import print_line
+from .platforms import STOP_SIGNALS
 
 _TEXT_LIMIT = 6_000
 
@@ -23,7 +24,7 @@ def _log_uncaught(
 
 
 sys.excepthook = _log_uncaught
-for number in (signal.SIGTERM, signal.SIGINT):
+for number in STOP_SIGNALS:
     # Nothing is running yet that needs a shutdown.
     signal.signal(number, lambda *_: os._exit(0))
 

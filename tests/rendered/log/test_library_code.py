@@ -1,6 +1,7 @@
 """library_code.py: which frames and classes belong to the service."""
 
 import json
+import site
 import sysconfig
 from pathlib import Path
 
@@ -22,6 +23,10 @@ LIBRARIES = Path(sysconfig.get_path("purelib"))
         (PACKAGE / "_internal/log/sink.py", False),
         (PACKAGE.with_name("my_service_tools") / "x.py", True),
         (LIBRARIES / "my_service_client/x.py", False),
+        (Path(site.getusersitepackages()) / "x.py", False),
+        (Path("/usr/lib/python3/dist-packages/x.py"), False),
+        (PACKAGE.with_name("venv") / "lib/python3/site-packages/x.py", False),
+        (PACKAGE.with_name("site-packages.py"), True),
         (Path(json.__file__), False),
     ],
     ids=lambda value: value.name if isinstance(value, Path) else "",

@@ -1,14 +1,15 @@
 """Random request ids."""
 
-import os
 from collections import defaultdict, deque
 from math import ceil
 from secrets import token_urlsafe
 
+from ..platforms import after_fork
+
 _POOL = 64  # ids made at once: asking the system for random bytes takes longer than the rest
 _pools: defaultdict[int, deque[str]] = defaultdict(deque)
 # A child process must not use the same ids.
-os.register_at_fork(after_in_child=_pools.clear)
+after_fork(_pools.clear)
 
 
 def random_id(length: int) -> str:

@@ -11,6 +11,7 @@ from hypercorn.events import Closed, Event
 from hypercorn.protocol.h11 import H11Protocol
 from typing_extensions import override
 
+from ..platforms import HAS_POLL
 from .connection import Connection, PipelineClosed
 from .http_streams import HttpStream
 
@@ -82,6 +83,8 @@ class Http1Connection(H11Protocol):
 
 def _is_half_closed(descriptor: int) -> bool:
     """Return whether the client has closed its side, even with bytes left to read (on Linux)."""
+    if not HAS_POLL:
+        return False
     poll = select.poll()
     poll.register(descriptor, getattr(select, "POLLRDHUP", 0))
     return bool(poll.poll(0))

@@ -8,7 +8,13 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-_LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")})
+# `os` is where the standard library is: the other path can be a link to it.
+_ROOTS = {os.path.dirname(os.__file__)} | {
+    sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")
+}
+_LIBRARIES = tuple(root + os.sep for root in _ROOTS)
+# The user's packages, Debian's, and those of environments below the project.
+_LIBRARY_FOLDERS = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 
 # The package may be installed as a library itself.
 _PACKAGE = str(Path(__file__).parents[2]) + os.sep
@@ -18,7 +24,7 @@ _INTERNAL = str(Path(__file__).parents[1]) + os.sep
 
 def is_library_file(path: str) -> bool:
     """Return whether a source file belongs to Python or to an installed package."""
-    return path.startswith(("<", *_LIBRARIES))
+    return path.startswith(("<", *_LIBRARIES)) or any(part in path for part in _LIBRARY_FOLDERS)
 
 
 def is_in_app(code: CodeType) -> bool:

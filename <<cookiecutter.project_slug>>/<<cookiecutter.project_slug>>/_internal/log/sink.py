@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 from loguru import logger
 from loguru._logger import context as loguru_context
 
+from ..platforms import HAS_POLL
 from . import fields, loguru_patch
+from .blocking_stream import BlockingStream
 from .fields import LogEntry
 from .formats import DEFAULT_STYLE, LogFormat
 from .levels import is_written, level_number, lowest_level
@@ -75,7 +78,7 @@ def log_line(level: str, message: str, arguments: Mapping[str, object]) -> None:
 
 @lru_cache(maxsize=16)
 def _source(path: str, function: str, line: int) -> str:
-    return f"{path.rpartition('/')[2]}:{function}:{line}"
+    return f"{os.path.basename(path)}:{function}:{line}"
 
 
 def _is_customised() -> bool:
@@ -150,5 +153,5 @@ def _log_dropped(count: int) -> None:
     logger.warning("log lines dropped: standard error was not read", dropped=count)
 
 
-_stream = Stream(on_dropped=_log_dropped)
+_stream = (Stream if HAS_POLL else BlockingStream)(on_dropped=_log_dropped)
 atexit.register(flush)

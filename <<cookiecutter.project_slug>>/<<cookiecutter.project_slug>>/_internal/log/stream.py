@@ -17,9 +17,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock, Thread
 
+from ..platforms import after_fork
+
 BACKLOG_LIMIT = 4 * 1024 * 1024
-# Bytes that a writable pipe accepts without blocking (PIPE_BUF in pipe(7)).
-_CHUNK = 4_096
+# Bytes that a writable pipe accepts without blocking (pipe(7)): 4,096 on Linux, 512 on macOS.
+_CHUNK = getattr(select, "PIPE_BUF", 4_096)
 _RETRY = 0.01  # seconds, if a writable descriptor accepts nothing
 
 
@@ -30,11 +32,13 @@ class Stream:
         on_dropped: called with the number of dropped lines when the reader reads again.
     """
 
+    _poll: "select.poll"  # Windows has none
+
     def __init__(self, on_dropped: Callable[[int], None]) -> None:
         self._on_dropped = on_dropped
         self._start_empty()
         # A child process has neither the backlog's thread nor the one that holds the lock.
-        os.register_at_fork(after_in_child=self._start_empty)
+        after_fork(self._start_empty)
 
     def _start_empty(self) -> None:
         self._lock = Lock()
@@ -43,7 +47,6 @@ class Stream:
         self._backlog_size = 0
         self._dropped = 0
         self._drain: Thread | None = None
-        self._poll = select.poll()
         self._fd = self._out = -1
         self._terminal = ""
 
@@ -55,7 +58,7 @@ class Stream:
         except Exception:  # closed, None, or a replacement without a descriptor
             fd = -1
         if type(fd) is not int or fd < 0:
-            _write_text(stream, line)
+            write_text(stream, line)
             return
         self._new.append((fd, line))
         self._process_queue()
@@ -181,7 +184,8 @@ def _terminal(fd: int) -> str:
         return ""
 
 
-def _write_text(stream: object, line: bytes) -> None:
+def write_text(stream: object, line: bytes) -> None:
+    """Write a line to any text stream; never raise."""
     try:
         stream.write(line.decode("utf-8"))  # type: ignore[attr-defined]
         stream.flush()  # type: ignore[attr-defined]

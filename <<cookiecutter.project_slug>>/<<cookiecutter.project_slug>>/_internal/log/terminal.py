@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
+from importlib import import_module
 
 import orjson
 from pygments import format as formatted
@@ -16,6 +18,10 @@ from . import console, pretty
 from .formats import LogFormat
 from .lines import escaped
 from .palette import Tokens, formatter
+
+# Loguru installs it on Windows, where older consoles show colours only if they are told to.
+with suppress(ImportError):
+    import_module("colorama").just_fix_windows_console()
 
 
 def present(line: bytes, log_format: LogFormat | None, style: str) -> bytes:

@@ -8,14 +8,18 @@ import asyncio
 import errno
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from socketserver import ThreadingTCPServer
+from threading import Thread
 from typing import Any
 
 from fastapi import FastAPI
 from loguru import logger
 from prometheus_client import MetricsHandler
+
+_POLL = 0.05  # seconds
 
 
 class ScrapeHandler(MetricsHandler):
@@ -27,7 +31,8 @@ class ScrapeHandler(MetricsHandler):
 class MetricsServer(ThreadingTCPServer):
     """Serves the metrics on a port; 0 picks a free one."""
 
-    allow_reuse_address = True
+    # On Windows, several processes could share the port.
+    allow_reuse_address = not hasattr(socket, "SO_EXCLUSIVEADDRUSE")
     daemon_threads = True
     request_queue_size = 64
     timeout = 0  # `handle_request` never waits for a connection
@@ -73,11 +78,16 @@ async def serve_metrics(host: str, port: int | None) -> AsyncIterator[str]:
         logger.error(f"cannot serve metrics on {host} port {port}: {error}; {remedy}")
         raise
     loop = asyncio.get_running_loop()
-    loop.add_reader(server, server.handle_request)
+    try:
+        loop.add_reader(server, server.handle_request)
+        stop: Callable[[], object] = partial(loop.remove_reader, server)
+    except NotImplementedError:  # Windows: a thread accepts, whether the loop hangs or not
+        Thread(target=server.serve_forever, args=[_POLL], daemon=True).start()
+        stop = server.shutdown
     try:
         yield server.url
     finally:
-        loop.remove_reader(server)
+        stop()
         server.server_close()
 
 

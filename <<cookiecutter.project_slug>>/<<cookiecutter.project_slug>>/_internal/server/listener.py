@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import select
 import socket
 from contextlib import suppress
@@ -11,6 +12,8 @@ from loguru import logger
 
 from ..log.capture import AlreadyLogged
 
+# With SO_REUSEADDR, Windows would let several processes share the port.
+_PORT_OPTION = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
 _DRAIN_TIMEOUT = 0.2  # seconds; without file descriptors nothing can be accepted
 # Errors after which asyncio retries, a second later.
 _NO_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -36,7 +39,7 @@ class Listener:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         self._socket = socket.socket(family, kind, protocol)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, _PORT_OPTION, 1)
         try:
             self._socket.bind(address)
         except OSError:
@@ -55,11 +58,23 @@ class Listener:
 
     def close(self) -> None:
         """Refuse new connections."""
-        with suppress(OSError):  # the server may have closed its copy
+        # The server may have closed its copy; asyncio's loop for Windows has no readers.
+        with suppress(OSError, NotImplementedError):
             asyncio.get_running_loop().remove_reader(self.port)
-        with suppress(OSError):  # some systems refuse this; there the server closes the port
+        try:
             self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            self._replace_port()
         self._socket.close()
+
+    def _replace_port(self) -> None:
+        """Make the server's copy another socket, where a listening one has no shutdown (macOS).
+
+        The server can still close it. On Windows, where sockets are not files, it stays open until
+        then.
+        """
+        with suppress(OSError), socket.socket() as unused:
+            os.dup2(unused.fileno(), self.port.fileno(), inheritable=False)
 
 
 def remedy(error: OSError | UnicodeError) -> str:

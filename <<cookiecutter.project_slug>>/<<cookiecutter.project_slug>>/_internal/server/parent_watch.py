@@ -10,7 +10,7 @@ def stop_with_parent(interval: float = 0.5) -> None:
     """Send SIGTERM to this process when its parent has ended.
 
     watchfiles stops its child on SIGTERM and SIGINT only. After any other signal the service would
-    stay alive and keep its port.
+    stay alive and keep its port. On Windows it does: there the id of a parent never changes.
     """
     parent = os.getppid()
 

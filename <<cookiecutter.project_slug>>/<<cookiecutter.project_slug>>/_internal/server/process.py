@@ -6,6 +6,8 @@ import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, Protocol
 
 from loguru import logger
@@ -14,6 +16,7 @@ from starlette.types import ASGIApp
 from ..asgi.exchange import in_flight
 from ..log.capture import log_loop_error
 from ..log.sink import flush
+from ..platforms import STOP_SIGNALS, shortcomings
 from .application import load
 from .connections import Connections
 from .listener import Listener, remedy
@@ -21,7 +24,6 @@ from .parent_watch import stop_with_parent
 from .settings import ServerSettings
 from .shutdown import GracefulShutdown, exit_code
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 AFTER_CANCEL = 1.0  # seconds for cancelled requests, `shutdown` and remaining threads to end
 
 
@@ -58,6 +60,8 @@ def run(
         stop_with_parent()
     app = load(path)
     _warn_of_workers(os.environ.get("WEB_CONCURRENCY", ""))
+    if limits := shortcomings():
+        logger.info(f"on this platform {'; '.join(limits)}")
     try:
         listener = Listener(settings.host, settings.port)
     except (OSError, UnicodeError) as error:
@@ -72,7 +76,7 @@ def run(
     with asyncio.Runner(loop_factory=server.loop_factory) as runner:
         loop = runner.get_loop()
         for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, stop.on_signal, number)
+            _on_signal(loop, number, stop)
         code = _run(loop, stop, server)
         loop.set_exception_handler(_log_lost)
         if stop.in_flight:
@@ -85,6 +89,21 @@ def run(
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     return code
+
+
+def _on_signal(
+    loop: asyncio.AbstractEventLoop, number: signal.Signals, stop: GracefulShutdown
+) -> None:
+    try:
+        loop.add_signal_handler(number, stop.on_signal, number)
+    except NotImplementedError:  # Windows; its loop wakes up for Python's own handlers
+        context = copy_context()  # not that of the request which the signal interrupts
+
+        def handle(*_: object) -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(stop.on_signal, number, context=context)
+
+        signal.signal(number, handle)
 
 
 def _warn_of_workers(count: str) -> None:

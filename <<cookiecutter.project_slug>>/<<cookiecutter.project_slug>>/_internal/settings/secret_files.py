@@ -143,7 +143,7 @@ def _read(path: str) -> str:
 
 def _shown(path: str) -> str:
     """Return a path for an error, masked where it can be the secret itself."""
-    start = "/".join(path.split("/")[: 2 if os.path.isabs(path) else 1])
+    start = "/".join(path.replace(os.sep, "/").split("/")[: 2 if os.path.isabs(path) else 1])
     exists = start not in ("", "/") and "\0" not in start and os.path.lexists(start)
     return shown(path) if exists else MASK
 

@@ -27,6 +27,7 @@ with upstream.required(REQUIREMENT):
     from uvicorn.loops.auto import auto_loop_factory
     from uvicorn.protocols.http import httptools_impl
 
+    from .accepting import accept_on
     from .http import Cycle, HttpConnection, State
     from .websocket import WebSocketConnection
 
@@ -104,6 +105,8 @@ class UvicornServer:
     async def close_port(self) -> None:
         """Accept the connections that wait, and refuse new ones."""
         await self._listener.drain()
+        if self._server:
+            self._server.stop_accepting()
         self._listener.close()
         self._listener.port.close()
 
@@ -152,6 +155,7 @@ class _Server(uvicorn.Server):
     """uvicorn's server, without its signal handlers."""
 
     lifespan: Lifespan
+    stop_accepting: Callable[[], object] = staticmethod(lambda: None)
 
     def __init__(self, config: uvicorn.Config, state: State) -> None:
         super().__init__(config)
@@ -187,7 +191,7 @@ class _Server(uvicorn.Server):
         )
         for port in sockets:
             port.listen(_BACKLOG)
-            asyncio.get_running_loop().add_reader(port, self._accept_waiting, port)
+            self.stop_accepting = accept_on(port, partial(self._accept_waiting, port), self._begin)
             host, number = port.getsockname()[:2]
             address = f"[{host}]" if ":" in host else host
             logger.info(f"Running on http://{address}:{number} (CTRL + C to quit)")
@@ -197,15 +201,17 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         try:
             for _ in range(_BACKLOG):
-                connection, _ = port.accept()
-                task = loop.create_task(self._open(connection))
-                self.server_state.tasks.add(task)
-                task.add_done_callback(self.server_state.tasks.discard)
+                self._begin(*port.accept())
         except (BlockingIOError, ConnectionAbortedError):
             pass
         except PortError:
             loop.remove_reader(port)
             loop.call_later(_RETRY, loop.add_reader, port, self._accept_waiting, port)
+
+    def _begin(self, connection: socket.socket, _client: object) -> None:
+        task = asyncio.get_running_loop().create_task(self._open(connection))
+        self.server_state.tasks.add(task)
+        task.add_done_callback(self.server_state.tasks.discard)
 
     async def _open(self, connection: socket.socket) -> None:
         connection.setblocking(False)
