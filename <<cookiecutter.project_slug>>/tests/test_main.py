@@ -4,10 +4,10 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import httpx
 
@@ -16,14 +16,11 @@ from .conftest import PROJECT
 
 def test_every_line_of_the_process_is_json(tmp_path: Path) -> None:
     """Every line is JSON, and a stop ends the process with exit code 0."""
-    # SIGTERM would end it at once on Windows, Ctrl+Break does not.
-    stop = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)
-    flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
     command = [sys.executable, "-m", "<< cookiecutter.project_slug >>"]
     env = os.environ | {"ENV": "production", "PORT": "0", "PYTHONPATH": str(PROJECT)}
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, creationflags=flags
-    )
+    stop = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)  # Windows ends a process on SIGTERM
+    flags = 0x200 if os.name == "nt" else 0  # CREATE_NEW_PROCESS_GROUP
+    process = Popen(command, cwd=tmp_path, env=env, stderr=PIPE, creationflags=flags)
     limit = threading.Timer(30, process.kill)
     limit.start()
     messages = []

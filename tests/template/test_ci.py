@@ -2,12 +2,27 @@
 
 import os
 import re
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.conftest import fail_skipped
-from tests.renders import PYTHON_VERSIONS, TEMPLATE, run
+from tests.renders import PAIRWISE, PYTHON_VERSIONS, TEMPLATE, run
+
+
+def jobs(workflow: str) -> dict[str, Any]:
+    """Return the jobs of a workflow."""
+    text = (TEMPLATE / ".github" / "workflows" / f"{workflow}.yml").read_text("utf-8")
+    found: dict[str, Any] = yaml.safe_load(text)["jobs"]
+    return found
+
+
+def commands(workflow: str, job: str) -> list[str]:
+    """Return the commands that a job of a workflow runs."""
+    return [step["run"] for step in jobs(workflow)[job]["steps"] if "run" in step]
 
 
 def report(reason: str) -> pytest.TestReport:
@@ -37,23 +52,34 @@ def test_ci_skips_only_what_the_site_lacks(
 
 
 @pytest.mark.parametrize(
-    ("name", "commands"),
-    [("ci", ["make lint", "make test", "make e2e"]), ("canary", ["make canary"])],
+    ("workflow", "job", "targets"),
+    [("ci", "check", ["make lint", "make test", "make e2e"]), ("canary", "canary", ["make canary"])],
 )
-def test_workflow_calls_only_make_targets(name: str, commands: list[str]) -> None:
-    """Every check of CI can be run locally with the same command."""
-    workflow = yaml.safe_load((TEMPLATE / f".github/workflows/{name}.yml").read_text("utf-8"))
-    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-    assert [step["run"] for step in steps if "run" in step] == commands
+def test_workflow_calls_only_make_targets(workflow: str, job: str, targets: list[str]) -> None:
+    """Every check of the template can be run locally with the same command."""
+    assert commands(workflow, job) == targets
 
 
 def test_canary_has_the_oldest_and_the_newest_python() -> None:
     """The scheduled workflow installs both ends of the Pythons that projects support."""
-    workflow = yaml.safe_load((TEMPLATE / ".github/workflows/canary.yml").read_text("utf-8"))
-    [job] = workflow["jobs"].values()
-    [versions] = [step["with"]["python-version"] for step in job["steps"]
-                  if "python-version" in step.get("with", {})]  # fmt: skip
+    steps = [step.get("with", {}) for step in jobs("canary")["canary"]["steps"]]
+    [versions] = [given["python-version"] for given in steps if "python-version" in given]
     assert versions.split() == [PYTHON_VERSIONS[0], PYTHON_VERSIONS[-1]]
+
+
+def test_workflow_tries_projects_on_every_platform(tmp_path: Path) -> None:
+    """Projects with all pairs of answers are rendered, tested and served without make."""
+    *_, rendering = commands("ci", "render")
+    python, *arguments, folder = rendering.split()
+    assert python == ".venv/bin/python"
+    assert run(sys.executable, *arguments, tmp_path / folder, cwd=TEMPLATE).returncode == 0
+    project = jobs("ci")["project"]
+    assert project["strategy"]["matrix"]["project"] == PAIRWISE
+    assert {"windows-latest", "macos-latest"} < {*project["strategy"]["matrix"]["os"]}
+    rendered = {path.name for path in (tmp_path / folder).iterdir() if (path / "Makefile").exists()}
+    assert rendered == {*PAIRWISE}
+    assert (tmp_path / folder / "serving.py").exists()
+    assert commands("ci", "project")[-1] == "uv run python ../serving.py"
 
 
 def test_ci_run_calls_the_same_targets() -> None:

@@ -73,6 +73,24 @@ def test_make_targets(folder: str, install: Callable[[str], Path]) -> None:
         assert re.search(rf"^# .*\n{target}:", makefile.read_text(), re.MULTILINE), target
 
 
+@pytest.mark.parametrize("combination", THOROUGH)
+def test_commands_without_make(combination: str, bake: Callable[..., Path]) -> None:
+    """The README has the commands of every target."""
+    project = bake(**COMBINATIONS[combination])
+    makefile = (project / "Makefile").read_text("utf-8").replace("$(UV)", "uv")
+    makefile = makefile.replace("$(GREENLETS) ", "")
+    readme = (project / "README.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `make ([a-z-]+).*?` \| (.+) \|$", readme, re.MULTILINE))
+    assert rows.keys() == targets(project / "Makefile") - {"help"}
+    for target, cell in rows.items():
+        recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+        assert recipe
+        shown = re.findall("`(.*? .*?)`", cell.replace("uv add httpx", "uv add "))
+        run_by_make = [line for line in recipe[1].splitlines() if "coverage erase" not in line]
+        for line, text in zip(run_by_make, shown, strict=True):
+            assert text in line
+
+
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_links(combination: str, bake: Callable[..., Path]) -> None:
     """Every relative link leads to a file, and the README links to every page in docs/."""
