@@ -3,12 +3,14 @@
 import asyncio
 import importlib
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import tty
+from contextvars import ContextVar, copy_context
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,6 +52,23 @@ def test_the_tests_pass(platform: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize(
+    ("platform", "guarded"), [("win32", {"stream", "http1"}), ("darwin", set())]
+)
+def test_names_that_a_platform_lacks(platform: str, guarded: set[str]) -> None:
+    """Only modules that do without them elsewhere use them."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file=checks/mypy.ini", "--platform", platform, "my_service"],
+        check=False,
+        cwd=PROJECT,
+        timeout=10 * SECONDS,
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode < 2, done.stderr
+    assert {*re.findall(r"(\w+)\.py:\d+: error", done.stdout)} <= guarded, done.stdout
+
+
 @pytest.mark.parametrize("platform", STOP)
 def test_a_service(platform: str, tmp_path: Path) -> None:
     """It answers, logs JSON, says once what the platform lacks and ends in order."""
@@ -69,9 +88,7 @@ def test_a_service(platform: str, tmp_path: Path) -> None:
             service.signal(STOP[platform][0])
             assert b'{"seconds":0.5}' in read_all(connection)
         assert service.wait() == 0
-        stopping = service.wait_for("stopping")
-        assert stopping["signal"] == STOP[platform][1]
-        assert "request_id" not in stopping
+        assert service.wait_for("stopping")["signal"] == STOP[platform][1]
         assert service.messages()[-1] == "shutdown"
         assert [line["level"] for line in service.all(LIMITS)] == ["INFO"] * (platform == "windows")
 
@@ -100,15 +117,26 @@ def test_no_process_shares_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not used.port.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
 
 
-def test_a_late_signal_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A handler of Python's own ignores a signal after the end of the event loop."""
+def test_a_signal_outside_of_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own handler leaves the request that it interrupts, and ignores a late signal."""
     handlers: dict[int, Any] = {}
     monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    variable = ContextVar("variable", default="")
+    seen: list[str] = []
+    stop: Any = SimpleNamespace(on_signal=lambda _: seen.append(variable.get()))
     loop = asyncio.new_event_loop()
     monkeypatch.setattr(loop, "add_signal_handler", _not_implemented)
-    process._on_signal(loop, signal.SIGINT, SimpleNamespace(on_signal=None))  # type: ignore[arg-type]
+    process._on_signal(loop, signal.SIGINT, stop)
+
+    def send() -> None:
+        variable.set("a request")
+        handlers[signal.SIGINT](signal.SIGINT, None)
+
+    copy_context().run(send)
+    loop.run_until_complete(asyncio.sleep(0))
+    assert seen == [""]
     loop.close()
-    handlers[signal.SIGINT](signal.SIGINT, None)
+    send()
 
 
 def _not_implemented(*_: object) -> None:
