@@ -53,7 +53,10 @@ def test_ci_skips_only_what_the_site_lacks(
 
 @pytest.mark.parametrize(
     ("workflow", "job", "targets"),
-    [("ci", "check", ["make lint", "make test", "make e2e"]), ("canary", "canary", ["make canary"])],
+    [
+        ("ci", "check", ["make lint", "make test", "make e2e"]),
+        ("canary", "canary", ["make canary"]),
+    ],
 )
 def test_workflow_calls_only_make_targets(workflow: str, job: str, targets: list[str]) -> None:
     """Every check of the template can be run locally with the same command."""
