@@ -1,0 +1,1 @@
+"""Edited projects that are updated over two later versions of the template."""
