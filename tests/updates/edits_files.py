@@ -363,8 +363,7 @@ def own_page(project: Path) -> None:
     after(
         project,
         "README.md",
-        "- [Operation](docs/operation.md): exit codes, stopping, probes, other servers, scripts"
-        " and workers.\n",
+        "- [Updates](docs/updates.md): `make update` merges a newer version of the template.\n",
         "- [Orders](docs/orders.md): what we sell.\n",
     )
 

@@ -6,7 +6,6 @@ occur `ours + theirs - base` times after an update.
 """
 
 import json
-import os
 import shutil
 import stat
 import sys
@@ -199,10 +198,7 @@ class Project:
             yield path, ("", path if path in ours else "", path if path in theirs else "")
 
     def resolve(self) -> None:
-        """Resolve conflicts as a hurried owner does, and commit.
-
-        Where both sides only added lines, both stay; otherwise the owner's.
-        """
+        """Resolve conflicts as a hurried owner does, with the own side of each hunk, and commit."""
         for path in hunks(self.folder):
             file = self.folder / path
             file.write_text(resolved(file.read_text("utf-8")), "utf-8")
@@ -236,21 +232,10 @@ def judge(
 
 
 def update(project: Project, tag: str, changed: Answers) -> CompletedProcess[str]:
-    """Run the template's update program on a project."""
-    words = [f"{name}={str(value).lower()}" for name, value in changed.items()]
-    if prototype := os.environ.get("PLINTH_UPDATE"):
-        return run(
-            sys.executable,
-            prototype,
-            project.template.clone,
-            "--to",
-            tag,
-            *words,
-            cwd=project.folder,
-        )
-    program = project.template.clone / "make_update.py"
-    where = ("--template", str(project.template.clone), "--to", tag)
-    return run(sys.executable, program, project.folder, *where, *words, cwd=project.repository)
+    """Run `make update` of the template on a project."""
+    answers = [f"{name}={str(value).lower()}" for name, value in changed.items()]
+    words = ("-m", "update", str(project.folder), "--to", tag, *answers)
+    return run(sys.executable, *words, cwd=project.template.clone)
 
 
 def tracked(folder: Path) -> Iterator[str]:
@@ -273,29 +258,17 @@ def lines(folder: Path, *, outside: bool = False) -> Tree:
 
 
 def resolved(text: str, *, keep: bool = True) -> str:
-    """Return a text without conflict markers: both sides where both only added, else ours.
-
-    Args:
-        text: with hunks in the form of `diff3`.
-        keep: whether to keep anything of a hunk.
-    """
+    """Return a text without conflict hunks, or with the owner's side of each."""
     kept: list[str] = []
-    parts: dict[str, list[str]] = {}
     side = ""
     for line in text.splitlines(keepends=True):
         if line.startswith("<<<<<<< "):
-            side, parts = "ours", {"ours": [], "base": [], "theirs": []}
-        elif side and line.startswith("||||||| "):
-            side = "base"
-        elif side and line.rstrip() == "=======":
+            side = "ours"
+        elif side and line.startswith(("=======", "||||||| ")):
             side = "theirs"
         elif side and line.startswith(">>>>>>> "):
-            both = [] if parts["base"] else parts["theirs"]
-            kept += [*parts["ours"], *both] if keep else []
             side = ""
-        elif side:
-            parts[side].append(line)
-        else:
+        elif not side or (keep and side == "ours"):
             kept.append(line)
     return "".join(kept)
 

@@ -489,11 +489,7 @@ def _third_question(clone: Path) -> None:
 def commit_version(clone: Path, number: int) -> None:
     """Raise the version, commit and tag."""
     old, new = VERSIONS[number - 1 : number + 1]
-    for path in ("pyproject.toml", "cookiecutter.json"):
-        file = clone / path
-        pattern = rf'((?:^|_)version"?[ :=]+"){re.escape(old)}"'
-        text = re.sub(pattern, rf'\g<1>{new}"', file.read_text("utf-8"), flags=re.MULTILINE)
-        file.write_text(text, "utf-8")
+    change(clone, "pyproject.toml", f'\nversion = "{old}"\n', f'\nversion = "{new}"\n')
     commit(clone, f"Version {new}")
     tag(clone, number)
 
