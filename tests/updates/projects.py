@@ -217,6 +217,8 @@ PROJECTS = [
     ),
 ]
 
+NAMED = {edited.name: edited for edited in PROJECTS}
+
 # Answers that owners change later, and the projects on which they do.
 CHANGED_ANSWERS: list[tuple[Answers, str]] = [
     (

@@ -137,18 +137,24 @@ class Project:
         """The project's folder in the repository."""
         return self.repository / self.edited.folder
 
-    def update(self, number: int, **changed: str | bool) -> Outcome:
-        """Update to a version, with other answers, and judge the result before it is committed."""
+    def update(self, number: int, changed: Answers | None = None) -> Outcome:
+        """Update to a version, with other answers, and judge the result before it is committed.
+
+        Args:
+            number: the version.
+            changed: the other answers.
+        """
         ours, modes = lines(self.folder), executables(self.folder)
         base = self.rendered(self.number, self.answers)
-        self.answers = self.answers | changed
+        self.answers = self.answers | (changed or {})
         theirs = self.rendered(number, self.answers)
         self.number = number
-        outcome = Outcome(update(self, versions.TAGS[number], changed))
+        outcome = Outcome(update(self, versions.TAGS[number], changed or {}))
         merged, outside = lines(self.folder), lines(self.folder, outside=True)
         outcome.conflicts = unmerged(self.folder)
         outcome.hunks = hunks(self.folder)
-        outcome.invalid = [*invalid(self.folder, set(outcome.conflicts))]
+        changed_files = {path for path in merged if merged[path] != ours.get(path)}
+        outcome.invalid = [*invalid(self.folder, changed_files.difference(outcome.conflicts))]
         for path, paths in self.identities(base, ours, theirs):
             counts = [
                 tree.get(at, Counter())
@@ -159,8 +165,10 @@ class Project:
             conflicting = not {*paths}.isdisjoint(outcome.conflicts)
             if paths[0] and not paths[1]:  # deleted by the owner
                 outcome.lost += [f"{path} is back"] if found and not conflicting else []
-                continue
-            judge(path, (counts[0], counts[1], counts[2]), found, free, outcome)
+            elif paths[0] and not paths[2] and conflicting:  # deleted by the template, but edited
+                outcome.lost += [] if found else [f"{path} is gone"]
+            else:
+                judge(path, (counts[0], counts[1], counts[2]), found, free, outcome)
         outcome.lost += [f"{path} is not executable" for path in modes - executables(self.folder)]
         return outcome
 
@@ -294,11 +302,9 @@ def executables(folder: Path) -> set[str]:
     return {path for path in tracked(folder) if (folder / path).stat().st_mode & stat.S_IXUSR}
 
 
-def invalid(folder: Path, conflicts: set[str]) -> Iterator[str]:
+def invalid(folder: Path, paths: set[str]) -> Iterator[str]:
     """Yield the files that their parser refuses, and why."""
-    for path in tracked(folder):
-        if path in conflicts:
-            continue
+    for path in sorted(paths):
         text = (folder / path).read_text("utf-8")
         try:
             match Path(path).suffix:
