@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from given_answers import as_templates
+from make_portable import export
 
 from .commands import UpdateError, git, run
 from .project import Project
 from .versions import Version
+
+IS_WINDOWS = os.name == "nt"
 
 
 class Source:
@@ -28,9 +31,7 @@ class Source:
         self.template, self.version = template, version
         self.folder, self.files = folder, folder / "template"
         folder.mkdir()
-        if os.name == "nt":  # where no name can have < and >
-            from make_portable import export
-
+        if IS_WINDOWS:  # no file name can have < and >
             export(template, version.commit, self.files)
         else:
             git(folder, "clone", "--quiet", "--shared", "--no-checkout", template, self.files)

@@ -245,6 +245,16 @@ def test_option_turned_off(versions: Versions) -> None:
     assert not (versions.project / "my_service" / "_internal" / "sentry").exists()
 
 
+def test_windows(versions: Versions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the template cannot be checked out, an update has the same result."""
+    assert versions.update() == 0
+    here = contents(versions.project)
+    git(versions.project, "reset", "--merge")
+    monkeypatch.setattr("update.rendering.IS_WINDOWS", True)
+    assert versions.update() == 0
+    assert contents(versions.project) == here
+
+
 # --- Versions
 
 
