@@ -40,6 +40,8 @@ from tests.renders import (
 
 HIGHEST, UNCAPPED = "highest", "without-caps"
 RESOLUTIONS = ("lowest-direct", HIGHEST, UNCAPPED)
+# Compares upper bounds with the code.
+OF_CAPS = "test_the_remedy_is_the_pin"
 LIMIT = 1_800  # seconds for one command
 TITLES = (
     "Python", "resolution", "server", "versions unlike highest", "passed", "failed", "seconds",
@@ -292,7 +294,9 @@ def count_tests(project: Path, result: Result, output: Path) -> None:
     """
     report = project / "checks/report.xml"
     python = str(project / ".venv/bin/python")
-    pytest = (python, "-m", "pytest", "-q", "-ra", "--show-capture=no", f"--junit-xml={report}")
+    pytest = [python, "-m", "pytest", "-q", "-ra", "--show-capture=no", f"--junit-xml={report}"]
+    if result.row.may_fail:
+        pytest += ["-k", f"not {OF_CAPS}"]
     code = call(project, output, *pytest, "tests", "checks")
     result.passed, failures = counted(report)
     if code:

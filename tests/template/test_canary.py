@@ -9,8 +9,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests import canary
-from tests.canary import HIGHEST, RESOLUTIONS, UNCAPPED, Result, Row
-from tests.renders import COMBINATIONS, SERVERS
+from tests.canary import HIGHEST, OF_CAPS, RESOLUTIONS, UNCAPPED, Result, Row
+from tests.renders import CHECKS, COMBINATIONS, SERVERS
 
 PYTHONS = ["3.11", "3.12", "3.14"]
 PASSED = Result(Row("3.11", HIGHEST, "uvicorn"), {"loguru": "0.7.3", "orjson": "3.13.0"}, 9)
@@ -52,6 +52,12 @@ def test_without_caps(server: str, bake: Callable[..., Path]) -> None:
         assert len(requirements) == len(before[part].pop(name))
         assert not [text for text in requirements if "<" in text]
     assert after == before
+
+
+def test_tests_of_caps_exist() -> None:
+    """The name that rows without caps leave out is that of a test."""
+    found = [path for path in CHECKS.rglob("test_*.py") if f"def {OF_CAPS}(" in path.read_text()]
+    assert found
 
 
 def test_rows() -> None:
