@@ -49,12 +49,24 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Callable[..., Path]:
+    """A function that renders the template once for the same answers; do not change the result."""
+
+    @cache
+    def rendered(**answers: str | bool) -> Path:
+        return render(tmp_path_factory.mktemp("rendered"), home, **answers)
+
+    return rendered
+
+
 @pytest.fixture
-def bake(tmp_path: Path, home: Path) -> Callable[..., Path]:
-    """A function that renders the template into the test's temporary folder."""
+def bake(tmp_path: Path, rendered: Callable[..., Path]) -> Callable[..., Path]:
+    """A function that copies a render of the template into the test's temporary folder."""
 
     def bake(**answers: str | bool) -> Path:
-        return render(tmp_path, home, **answers)
+        project = rendered(**answers)
+        return shutil.copytree(project, tmp_path / project.name, symlinks=True)
 
     return bake
 

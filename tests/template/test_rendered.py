@@ -34,9 +34,14 @@ def test_pairs_of_answers() -> None:
 
 
 @pytest.mark.parametrize("combination", PAIRWISE)
-def test_types(combination: str, install: Callable[[str], Path]) -> None:
+def test_types(
+    combination: str, install: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """mypy accepts the package, `_internal` included, its tests and the heavy tests."""
-    in_project(install(combination), "mypy", "--config-file=checks/mypy.ini", ".")
+    # All share a cache, in which mypy recognizes the same files by their contents.
+    cache = tmp_path_factory.getbasetemp() / "mypy"
+    words = ("mypy", "--config-file=checks/mypy.ini", f"--cache-dir={cache}", ".")
+    in_project(install(combination), *words)
 
 
 @pytest.mark.parametrize("combination", PAIRWISE)
