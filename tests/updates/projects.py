@@ -83,7 +83,6 @@ PROJECTS = [
         "API errors",
         "uvicorn+all",
         (code.problems, code.cors, code.own_middleware, code.own_fixture),
-        meant=True,
     ),
     Edited("own lines", "none", (code.log_field, code.line_writer, code.own_fixture), meant=True),
     Edited(
