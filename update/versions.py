@@ -38,7 +38,7 @@ def base_version(template: Path, project: Project) -> Version:
 
 
 def wanted_version(template: Path, base: Version, to: str) -> Version:
-    """Return `to`, or the newest release that contains the base; the base if there is none.
+    """Return `to`, or the newest release that contains the base; otherwise the base.
 
     Raises:
         UpdateError: there is no such commit, tag or branch.
@@ -61,7 +61,7 @@ def wanted_version(template: Path, base: Version, to: str) -> Version:
 
 
 def passed_over(template: Path, base: Version) -> str:
-    """Return a newer release that lacks what the project was made from; empty if there is none.
+    """Return a newer release that lacks what the project was made from, or an empty text.
 
     It is a release of another fork, one from before the fork, or a fix of an older release that was
     not merged back.
@@ -73,7 +73,7 @@ def passed_over(template: Path, base: Version) -> str:
 
 
 def newest_release(template: Path, *filters: str) -> str:
-    """Return the tag of the newest release; empty if there is none."""
+    """Return the tag of the newest release, or an empty text."""
     tags = git(template, "tag", "--list", *filters).split()
     releases = [match for tag in tags if (match := _RELEASE.fullmatch(tag))]
     newest = max(releases, key=lambda match: [int(n or 0) for n in match.groups()], default=None)
@@ -81,7 +81,7 @@ def newest_release(template: Path, *filters: str) -> str:
 
 
 def resolve(template: Path, ref: str) -> str:
-    """Return the commit of a tag, branch or commit; empty if there is none."""
+    """Return the commit of a tag, branch or commit, or an empty text."""
     ref = f"{ref}^{{commit}}"
     return git(
         template, "rev-parse", "--verify", "--quiet", "--end-of-options", ref, ok=(0, 1, 128)
