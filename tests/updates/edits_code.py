@@ -148,13 +148,13 @@ def own_settings(project: Path) -> None:
         "\n\nsettings = Settings.load()\n",
         '\n    shop_url: str = "http://localhost:9000"\n'
         "    shop_limit: int = 100\n"
-        "    shop_token: SecretStr\n",
+        "    shop_api_key: SecretStr\n",
     )
     after(
         project,
         "tests/conftest.py",
         'os.environ["ENV"] = "testing"\n',
-        'os.environ["SHOP_TOKEN"] = "for the tests"\n',
+        'os.environ["SHOP_API_KEY"] = "for the tests"\n',
     )
 
 
@@ -164,7 +164,7 @@ def settings_at_the_end_of_the_sample(project: Path) -> None:
         project,
         "sample.env",
         "\n# The shop that we sell for\n#SHOP_URL=http://localhost:9000\n#SHOP_LIMIT=100\n"
-        "#SHOP_TOKEN=\n",
+        "#SHOP_API_KEY=\n",
     )
 
 

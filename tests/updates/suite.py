@@ -322,14 +322,15 @@ def invalid(folder: Path, paths: set[str]) -> Iterator[str]:
 
 def table(rows: dict[str, list[Outcome]]) -> str:
     """Return a table of projects and their updates."""
-    text = [f"{'project':22}{'clean':7}{'hunks':8}{'lost':6}{'missed':8}files in conflict"]
+    width = max(map(len, rows)) + 2
+    text = [f"{'project':{width}}{'clean':7}{'hunks':8}{'lost':6}{'missed':8}files in conflict"]
     for name, outcomes in rows.items():
         clean = "yes" if all(outcome.is_clean for outcome in outcomes) else "-"
         numbers = "+".join(str(outcome.hunks.total()) for outcome in outcomes)
         lost = sum(len(outcome.lost) for outcome in outcomes)
         missed = sum(len(outcome.missed) for outcome in outcomes)
         paths = " ".join(path for outcome in outcomes for path in outcome.conflicts)
-        text.append(f"{name:22}{clean:7}{numbers:8}{lost:<6}{missed:<8}{paths}".rstrip())
+        text.append(f"{name:{width}}{clean:7}{numbers:8}{lost:<6}{missed:<8}{paths}".rstrip())
     every = [outcome for outcomes in rows.values() for outcome in outcomes]
     clean_ones = sum(all(one.is_clean for one in outcomes) for outcomes in rows.values())
     total = sum(outcome.hunks.total() for outcome in every)
