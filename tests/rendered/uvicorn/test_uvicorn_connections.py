@@ -25,6 +25,17 @@ sys.modules["uvloop"] = None
 import checks.endpoints
 """)
 
+STOPPED_BEFORE_IT_SERVES = program("""
+import asyncio, os, signal
+from my_service import resources
+
+async def startup():
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(0.25)  # the port is closed by then
+
+resources.startup = startup
+""")
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
@@ -141,4 +152,12 @@ def test_without_uvloop(tmp_path: Path) -> None:
             websocket.send("hello")
             assert websocket.recv(10) == "hello"
         assert service.stop() == 0
+        assert service.messages()[-1] == "shutdown"
+
+
+def test_a_stop_during_start_up(tmp_path: Path) -> None:
+    """The exit code is 0 if the start-up ends after the port is closed."""
+    with serve(tmp_path, *STOPPED_BEFORE_IT_SERVES) as service:
+        assert service.wait() == 0
+        assert service.messages()[0] == "stopping"
         assert service.messages()[-1] == "shutdown"

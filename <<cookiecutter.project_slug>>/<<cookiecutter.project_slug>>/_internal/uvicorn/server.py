@@ -58,7 +58,6 @@ class UvicornServer:
         self._root_path = settings.root_path
         self._listener = listener
         self._state = State()
-        self._server: _Server | None = None
         self.loop_factory = auto_loop_factory()
 
     async def serve(self, app: ASGIApp, wait_for_stop: Callable[[], Awaitable[None]]) -> None:
@@ -105,8 +104,7 @@ class UvicornServer:
     async def close_port(self) -> None:
         """Accept the connections that wait, and refuse new ones."""
         await self._listener.drain()
-        if self._server:
-            self._server.stop_accepting()
+        self._server.stop_accepting()
         self._listener.close()
         self._listener.port.close()
 
@@ -155,6 +153,7 @@ class _Server(uvicorn.Server):
     """uvicorn's server, without its signal handlers."""
 
     lifespan: Lifespan
+    server_state: State
     stop_accepting: Callable[[], object] = staticmethod(lambda: None)
 
     def __init__(self, config: uvicorn.Config, state: State) -> None:
@@ -179,7 +178,7 @@ class _Server(uvicorn.Server):
         await self.lifespan.startup()
         self.check_lifespan()
         self.started = True
-        if not self.should_exit:
+        if not self.server_state.is_stopping:
             await self._accept(sockets or [])
 
     async def _accept(self, sockets: list[socket.socket]) -> None:
