@@ -26,12 +26,12 @@ app = FastAPI(
     openapi_url="/openapi.json" if settings.docs else None,
 )
 add_request_log(app)
-add_exception_handlers(app)
 # <% if cookiecutter.use_sentry %>
 add_sentry(app)
 # <% endif %>
 # <% if cookiecutter.use_prometheus %>
 add_metrics(app)
 # <% endif %>
+add_exception_handlers(app)
 for router in routers:
     app.include_router(router)

@@ -20,10 +20,10 @@ Log = Callable[..., list[dict[str, Any]]]
 for name in re.findall(r"^#([A-Z_]+)=", (PROJECT / "sample.env").read_text("utf-8"), re.MULTILINE):
     os.environ.pop(name, None)
     os.environ.pop(f"{name}_FILE", None)
-os.environ["ENV"] = "testing"
 # <% if cookiecutter.use_prometheus %>
 os.environ["METRICS_PORT"] = ""  # a running service may use the port
 # <% endif %>
+os.environ["ENV"] = "testing"
 with contextlib.chdir(Path(__file__).parent):
     from << cookiecutter.project_slug >>.main import app
 

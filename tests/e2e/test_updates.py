@@ -22,8 +22,8 @@ LATER = LATER if FULL else LATER[:1]
 INSTALLED = ["shop", "dependencies", "renamed package"] if FULL else ["shop"]
 
 # What the layout of the template's files reaches now.
-CLEAN, HUNKS = 15, 21
-CLEAN_LATER = 18
+CLEAN, HUNKS = 19, 13
+CLEAN_LATER = 29
 
 Updated = Callable[[str], tuple[Project, list[Outcome]]]
 

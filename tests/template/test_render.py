@@ -35,6 +35,7 @@ Bake = Callable[..., Path]
 SLUGS = ("a", "zz", "s" * 30)
 
 PATHS = {
+    ".gitattributes",
     ".github/workflows/ci.yml",
     ".gitignore",
     "Makefile",

@@ -201,40 +201,36 @@ def database(project: Path) -> None:
 
 def cors(project: Path) -> None:
     """CORS as docs/recipes.md has it."""
-    room = "my_service/middleware.py"
-    change(
+    write(
         project,
-        room,
-        "from typing import Any\n\nfrom fastapi import FastAPI\n",
-        "from functools import partial\nfrom typing import Any\n\nfrom fastapi import FastAPI\n"
-        "from fastapi.middleware.cors import CORSMiddleware\n",
+        "my_service/cors.py",
+        '''"""Pages of other origins that may call the service."""
+
+from functools import partial
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from ._internal.asgi.stack import add_outermost_middleware
+
+
+def add_cors(app: FastAPI) -> None:
+    """Let pages of other origins call the service; call it before `add_request_log`."""
+    cors = partial(
+        CORSMiddleware,
+        allow_origins=["https://shop.example"],
+        allow_methods=["*"],
+        allow_headers=["X-Request-ID", "traceparent"],
+        expose_headers=["X-Request-ID"],
+    )
+    add_outermost_middleware(app, cors)
+''',
     )
     after(
         project,
-        room,
-        "from ._internal.asgi.request_log import add_request_log_middleware\n",
-        "from ._internal.asgi.stack import add_outermost_middleware\n",
-    )
-    before(
-        project,
-        room,
-        "def add_request_log(app: FastAPI) -> None:\n",
-        "def add_cors(app: FastAPI) -> None:\n"
-        '    """Let pages of other origins call the service; call it before `add_request_log`."""\n'
-        "    cors = partial(\n"
-        "        CORSMiddleware,\n"
-        '        allow_origins=["https://shop.example"],\n'
-        '        allow_methods=["*"],\n'
-        '        allow_headers=["X-Request-ID", "traceparent"],\n'
-        '        expose_headers=["X-Request-ID"],\n'
-        "    )\n"
-        "    add_outermost_middleware(app, cors)\n\n\n",
-    )
-    change(
-        project,
         "my_service/main.py",
-        "from .middleware import add_request_log\n",
-        "from .middleware import add_cors, add_request_log\n",
+        "from .config import settings\n",
+        "from .cors import add_cors\n",
     )
     before(project, "my_service/main.py", "add_request_log(app)\n", "add_cors(app)\n")
 

@@ -83,6 +83,7 @@ PROJECTS = [
         "API errors",
         "uvicorn+all",
         (code.problems, code.cors, code.own_middleware, code.own_fixture),
+        meant=True,
     ),
     Edited("own lines", "none", (code.log_field, code.line_writer, code.own_fixture), meant=True),
     Edited(
@@ -118,7 +119,9 @@ PROJECTS = [
         "prometheus",
         (around.thresholds, around.own_alerts, code.own_metric, around.recipients),
     ),
-    Edited("dashboard", "prometheus", (around.own_panel, around.recipients, code.health_version)),
+    Edited(
+        "dashboard", "prometheus", (around.own_dashboard, around.recipients, code.health_version)
+    ),
     Edited(
         "reported",
         "sentry+docker",
@@ -211,6 +214,7 @@ PROJECTS = [
             around.own_site,
             around.deploy_job,
             around.thresholds,
+            around.own_panel,
             around.ignored_files,
         ),
     ),

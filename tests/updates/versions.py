@@ -273,7 +273,7 @@ def _second_surroundings(project: Path) -> None:
 
 def _second_operation(project: Path) -> None:
     """Containers and monitoring."""
-    change(project, "Dockerfile", "else '3.13' >>-slim", "else '3.14' >>-slim", times=2)
+    change(project, "Dockerfile", "else '3.13' >>", "else '3.14' >>")
     change(project, "Dockerfile", '"uv>=0.8,<1"', '"uv>=0.9,<1"')
     change(
         project,
@@ -416,9 +416,10 @@ def _third_surroundings(project: Path) -> None:
         "A broken edit waits for the next one.\n",
         "A broken edit waits for the next one,\nand WebSockets are closed after half a second.\n",
     )
-    append(
+    before(
         project,
         ".github/workflows/ci.yml",
+        "\n  # The service's own jobs.\n",
         "      - run: make outdated\n        continue-on-error: true\n",
     )
     after(project, ".gitignore", ".pytest_cache/\n", ".ropeproject/\n")
