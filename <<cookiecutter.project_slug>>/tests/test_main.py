@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import sys
 import threading
@@ -18,19 +17,17 @@ def test_every_line_of_the_process_is_json(tmp_path: Path) -> None:
     """Every line is JSON, and a stop ends the process with exit code 0."""
     command = [sys.executable, "-m", "<< cookiecutter.project_slug >>"]
     env = os.environ | {"ENV": "production", "PORT": "0", "PYTHONPATH": str(PROJECT)}
-    stop = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)  # Windows ends a process on SIGTERM
-    flags = 0x200 if os.name == "nt" else 0  # CREATE_NEW_PROCESS_GROUP
-    process = Popen(command, cwd=tmp_path, env=env, stderr=PIPE, creationflags=flags)
-    limit = threading.Timer(30, process.kill)
-    limit.start()
+    group = 0x200 if os.name == "nt" else 0  # CREATE_NEW_PROCESS_GROUP, for Ctrl+Break
     messages = []
-    with process:
+    with Popen(command, cwd=tmp_path, env=env, stderr=PIPE, creationflags=group) as process:
+        limit = threading.Timer(30, process.kill)
+        limit.start()
         for line in process.stderr or ():
             messages.append(json.loads(line)["message"])
-            if address := re.search(r"unning on (http://127\S+)", messages[-1]):
-                httpx.get(f"{address[1]}/nowhere", trust_env=False)
-                process.send_signal(stop)
-    limit.cancel()
+            if "unning on http" in messages[-1]:
+                httpx.get(f"{messages[-1].split()[2]}/nowhere", trust_env=False)
+                process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
+        limit.cancel()
     expected = ["started", "log request", "stopping", "shutdown"]
     assert [message for message in messages if message in expected] == expected
     assert process.returncode == 0
