@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 from tests.renders import SOURCES, TEMPLATE, commit, git
-from tests.updates.changing import after, append, before, change, move, write
+from tests.updates.changing import after, before, change, move, write
 
 P = SOURCES.name
 NOW = tomllib.loads((TEMPLATE / "pyproject.toml").read_text("utf-8"))["project"]["version"]
