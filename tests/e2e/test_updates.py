@@ -14,7 +14,7 @@ from tests.renders import Answers, command, run
 from tests.updates.projects import CHANGED_ANSWERS, NAMED, PROJECTS
 from tests.updates.suite import Outcome, Project, Template, table
 
-FULL = "SERVERS" in os.environ
+FULL = len(os.environ.get("SERVERS", "").split()) > 1
 UPDATED = [edited.name for edited in PROJECTS if FULL or edited.name == "shop"]
 LATER = [(name, answers) for answers, names in CHANGED_ANSWERS for name in names.split(", ")]
 LATER = LATER if FULL else LATER[:1]

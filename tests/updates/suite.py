@@ -322,7 +322,7 @@ def invalid(folder: Path, paths: set[str]) -> Iterator[str]:
 
 def table(rows: dict[str, list[Outcome]]) -> str:
     """Return a table of projects and their updates."""
-    width = max(map(len, rows)) + 2
+    width = max(map(len, ["project", *rows])) + 2
     text = [f"{'project':{width}}{'clean':7}{'hunks':8}{'lost':6}{'missed':8}files in conflict"]
     for name, outcomes in rows.items():
         clean = "yes" if all(outcome.is_clean for outcome in outcomes) else "-"
