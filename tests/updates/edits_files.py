@@ -222,7 +222,7 @@ def database_service(project: Path) -> None:
     before(
         project,
         "compose.yaml",
-        "\n  caddy:\n    image:",
+        "\n  caddy:\n",
         "\n  db:\n    image: postgres:17-alpine\n    environment:\n"
         "      POSTGRES_PASSWORD: ${POSTGRES_PASSWORD:-}\n    networks:\n      - backend\n"
         "    volumes:\n      - db_data:/var/lib/postgresql/data\n",
