@@ -19,7 +19,7 @@ new: .venv/new
 	@$(BIN)/python make_new.py --output-dir "$(OUT)" $(value ARGS)
 
 # Merge a newer version into PROJECT=folder: TO=ref, ARGS="use_sentry=true"; CHECK=1 only looks.
-update: .venv/new
+update: .venv/update
 	@$(BIN)/python -m update "$(or $(PROJECT),$(error PROJECT is empty: make update PROJECT=../my_service))" \
 		--to "$(value TO)" $(if $(filter-out 0,$(CHECK)),--check) $(value ARGS)
 
@@ -50,7 +50,7 @@ e2e: .venv/dev
 e2e-full: .venv/dev
 	@SERVERS="hypercorn uvicorn" FUZZ_CONNECTIONS=5000 $(BIN)/pytest tests/e2e $(value ARGS)
 
-# Run a project's tests with its oldest and newest dependencies and Pythons; ARGS="--server uvicorn" runs some; takes half an hour.
+# Run a project's tests with its oldest and newest dependencies and Pythons; ARGS="--server uvicorn" runs some; takes an hour.
 canary: .venv/dev
 	@$(BIN)/python -m tests.canary $(value ARGS)
 
@@ -84,9 +84,13 @@ clean:
 	@$(BIN)/uv pip install --quiet --python .venv --group new
 	@touch $@
 
+.venv/update: pyproject.toml | .venv/bin/uv
+	@$(BIN)/uv pip install --quiet --python .venv --group update
+	@touch $@ .venv/new
+
 .venv/dev: pyproject.toml | .venv/bin/uv
 	@$(BIN)/uv pip install --quiet --python .venv --group dev
-	@touch $@ .venv/new
+	@touch $@ .venv/new .venv/update
 
 .venv/bin/uv:
 	$(NEW_ENOUGH)

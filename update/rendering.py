@@ -70,7 +70,9 @@ def format_like(project: Project, render: Path) -> bool:
     text = pyproject.read_text("utf-8")
     if _ruff_settings(text) == _ruff_settings(project.pyproject):
         return True
-    ruff = shutil.which("ruff", path=str(project.folder / ".venv" / "bin")) or shutil.which("ruff")
+    programs = project.folder / ".venv" / ("Scripts" if IS_WINDOWS else "bin")
+    places = (programs, Path(sys.executable).parent, os.environ.get("PATH", ""))
+    ruff = shutil.which("ruff", path=os.pathsep.join(map(str, places)))
     if not ruff:
         return False
     pyproject.write_text(project.pyproject, "utf-8")

@@ -140,7 +140,7 @@ def test_new_never_scaffolds_into_the_clone(out: str, clone: Path, home: Path) -
 
 def test_update_needs_a_project(clone: Path, home: Path) -> None:
     """`make update` without PROJECT says how to name one."""
-    done = run("make", "-o", ".venv/new", "update", cwd=clone, env=environment(home))
+    done = run("make", "-o", ".venv/update", "update", cwd=clone, env=environment(home))
     assert done.returncode != 0
     assert "PROJECT is empty: make update PROJECT=../my_service." in done.stderr
 
