@@ -18,14 +18,14 @@ def test_bad_values_stop_the_start(log: Log, monkeypatch: pytest.MonkeyPatch) ->
     """One line names every bad variable, its value unless it is secret, and what is allowed."""
 
     class ShopSettings(Settings):
-        shop_token: int
+        card_token: int
 
-    for name, value in {"ENV": "staging", "PORT": "http", "SHOP_TOKEN": "hunter2"}.items():
+    for name, value in {"ENV": "staging", "PORT": "http", "CARD_TOKEN": "hunter2"}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit):
         ShopSettings.load()
     [line] = log()
     assert line["level"] == "ERROR"
-    for part in ("ENV is 'staging'; it must be production", "PORT is 'http'", "SHOP_TOKEN is ***"):
+    for part in ("ENV is 'staging'; it must be production", "PORT is 'http'", "CARD_TOKEN is ***"):
         assert part in line["message"]
     assert "hunter2" not in line["message"]

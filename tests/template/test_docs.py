@@ -65,7 +65,7 @@ def test_make_targets(folder: str, install: Callable[[str], Path]) -> None:
     """Every target that the README or docs/ name is in the Makefile, under a comment."""
     root = TEMPLATE if folder == "template" else install(folder)
     shown = [block for page in pages(root) for block in blocks(page.read_text("utf-8"), "sh")]
-    named = set(re.findall(r"\bmake ([a-z0-9-]+)", "".join(shown)))
+    named = set(re.findall(r"\bmake ([a-z][a-z0-9-]*)", "".join(shown)))
     makefile = root / "Makefile"
     assert named
     assert named <= targets(makefile)
@@ -82,6 +82,7 @@ def test_commands_without_make(combination: str, bake: Callable[..., Path]) -> N
     readme = (project / "README.md").read_text("utf-8")
     rows = dict(re.findall(r"^\| `make ([a-z-]+).*?` \| (.+) \|$", readme, re.MULTILINE))
     assert rows.keys() == targets(project / "Makefile") - {"help"}
+    assert f"python -m update ../{project.name}`" in rows.pop("update")  # make does it in the template
     for target, cell in rows.items():
         recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
         assert recipe
@@ -140,7 +141,7 @@ def test_table_of_variables(combination: str, install: Callable[[str], Path]) ->
         )
     }
     # The rest is for Docker Compose.
-    sample = (installed / "sample.env").read_text().partition("by Docker Compose only")[0]
+    sample = (installed / "sample.env").read_text().partition("Read by Docker Compose only")[0]
     assert set(re.findall(r"^#([A-Z_]+)=", sample, re.MULTILINE)) == defaults.keys()
     assert shown.keys() == defaults.keys()
     for name, value in defaults.items():
