@@ -82,7 +82,9 @@ def test_commands_without_make(combination: str, bake: Callable[..., Path]) -> N
     readme = (project / "README.md").read_text("utf-8")
     rows = dict(re.findall(r"^\| `make ([a-z-]+).*?` \| (.+) \|$", readme, re.MULTILINE))
     assert rows.keys() == targets(project / "Makefile") - {"help"}
-    assert f"python -m update ../{project.name}`" in rows.pop("update")  # make does it in the template
+    assert f"python -m update ../{project.name}`" in rows.pop(
+        "update"
+    )  # make does it in the template
     for target, cell in rows.items():
         recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
         assert recipe
