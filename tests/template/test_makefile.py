@@ -219,16 +219,17 @@ def test_update_needs_an_address(project: Path, home: Path) -> None:
 
 def test_update_from_the_stamped_address(project: Path, home: Path) -> None:
     """`make update` gets the template from its address, and hands the rest over to it."""
-    (project / "git").write_text(f'#!/bin/sh\nmkdir "$4"\necho "$@" > {project}/called\n')
+    (project / "git").write_text(f'#!/bin/sh\nmkdir "$6"\necho "$@" > {project}/called\n')
     (project / "git").chmod(0o755)
     pyproject = project / "pyproject.toml"
     text = pyproject.read_text("utf-8").replace(
         'template = ""', 'template = "https://example.com/a"'
     )
-    pyproject.write_text(text, "utf-8")
+    other = '[tool.towncrier]\ntemplate = "news.md"\n'
+    pyproject.write_text(f"{other}{text}\n{other}", "utf-8")
     done = make(project, home, "update", "ARGS=use_x=yes")
     *called, folder = (project / "called").read_text().split()
-    assert called == ["clone", "--quiet", "https://example.com/a"]
+    assert called == ["clone", "--quiet", "--origin", "origin", "https://example.com/a"]
     assert not Path(folder).exists()
     assert "No rule to make target" in done.stderr
 
