@@ -2,10 +2,13 @@
 
 import os
 import subprocess
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 from template_stamp import GIT_VARIABLES
+
+# A hook of the user, such as Git LFS's after a checkout, could end an update.
+NO_HOOKS = f"core.hooksPath={os.devnull}"
 
 
 class UpdateError(Exception):
@@ -17,13 +20,15 @@ def git(
     *arguments: str | Path,
     ok: Container[int] = (0,),
     env: Mapping[str, str] | None = None,
+    settings: Iterable[str] = (),
 ) -> str:
-    """Return the output of git in a folder.
+    """Return the output of git in a folder, with settings such as `core.safecrlf=false`.
 
     Raises:
         UpdateError: git ended with an exit code that is not in `ok`.
     """
-    done = run("git", *arguments, cwd=folder, env=env)
+    given = [word for setting in (NO_HOOKS, *settings) for word in ("-c", setting)]
+    done = run("git", *given, *arguments, cwd=folder, env=env)
     if done.returncode not in ok:
         reason = " ".join((done.stderr or done.stdout).split()) or f"exit code {done.returncode}"
         raise UpdateError(f"git {arguments[0]}: {reason}")

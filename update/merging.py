@@ -25,14 +25,22 @@ class Outcome:
 
 
 def commit_render(project: Project, render: Path, message: str, *parents: str) -> str:
-    """Store a render in the project's repository and return its commit."""
+    """Store a render in the project's repository and return its commit.
+
+    Around a project in a subfolder the commit has what HEAD has. Otherwise git could take a file
+    of a neighbour for one that the owner moved there, and change it.
+    """
+    settings = ("core.safecrlf=false", "core.sparseCheckout=false")
     with TemporaryDirectory() as folder:
         index = {"GIT_DIR": project.git_dir, "GIT_INDEX_FILE": f"{folder}/index"}
-        add = ("-c", "core.safecrlf=false", "add", "--all", "--force", ".")
-        git(render, *add, env=index | {"GIT_WORK_TREE": str(render)})
+        work_tree = {"GIT_WORK_TREE": str(render)}
+        git(render, "add", "--all", "--force", ".", env=index | work_tree, settings=settings)
         tree = git(project.top, "write-tree", env=index)
         if project.prefix:
-            git(project.top, "read-tree", "--empty", env=index)
+            here = f":(literal){project.prefix}"
+            remove = ("rm", "--cached", "--quiet", "-r", "-f", "--", here)
+            git(project.top, "read-tree", "HEAD", env=index)
+            git(project.top, *remove, env=index, settings=settings)
             git(project.top, "read-tree", f"--prefix={project.prefix}", tree, env=index)
             tree = git(project.top, "write-tree", env=index)
     given = [word for parent in parents for word in ("-p", parent)]

@@ -35,7 +35,7 @@ class Project:
         self.git_dir = git(folder, "rev-parse", "--absolute-git-dir")
         # Empty, or the path of the project in its repository with a slash at the end.
         self.prefix = git(folder, "rev-parse", "--show-prefix")
-        if changed := git(folder, "status", "--short", "--untracked-files=no"):
+        if changed := git(folder, "status", "--porcelain", "--untracked-files=no"):
             raise UpdateError(
                 f"commit or stash your changes first:{changed.splitlines()[0][2:]}, …"
             )

@@ -255,6 +255,57 @@ def test_windows(versions: Versions, monkeypatch: pytest.MonkeyPatch) -> None:
     assert contents(versions.project) == here
 
 
+# --- Repositories and settings of users
+
+
+def monorepo(versions: Versions) -> Path:
+    """Make a repository with the project and a second one like it, and return its folder."""
+    repository = versions.project.parent / "mono"
+    shutil.rmtree(versions.project / ".git")
+    shutil.copytree(versions.project, repository / "one project")
+    shutil.move(versions.project, repository / "another")
+    versions.project = repository / "one project"
+    git(repository, "init", "--initial-branch", "main")
+    commit(repository, "Both")
+    return repository
+
+
+def test_neighbour_in_a_monorepo(versions: Versions) -> None:
+    """A file that was deleted here is not updated in another project that still has it."""
+    repository = monorepo(versions)
+    (versions.project / "README.md").unlink()
+    commit(repository, "Delete")
+    assert versions.update() == 0
+    changed = git(repository, "diff", "--staged", "--name-only").splitlines()
+    assert changed[0] == "one project/docs/news.md"
+    assert all(path.startswith("one project/") for path in changed)
+
+
+def test_sparse_checkout(versions: Versions) -> None:
+    """A project whose repository is checked out in part is updated, and no more is checked out."""
+    repository = monorepo(versions)
+    git(repository, "sparse-checkout", "set", "one project")
+    assert versions.update() == 0
+    assert (versions.project / "docs" / "news.md").exists()
+    assert not (repository / "another").exists()
+
+
+def test_settings_of_the_user(
+    versions: Versions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings that change the output of git, and hooks that fail, do not end an update."""
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks" / "post-checkout").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "hooks" / "post-checkout").chmod(0o755)
+    (tmp_path / "config").write_text(
+        f"[core]\nhooksPath = {tmp_path}/hooks\nautocrlf = true\nsafecrlf = true\n"
+        "[status]\nbranch = true\n[color]\nui = always\n[column]\nui = always\n"
+    )
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", f"{tmp_path}/config")
+    assert versions.update() == 0
+    assert len(changes(versions.project).splitlines()) == 5
+
+
 # --- Versions
 
 
