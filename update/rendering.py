@@ -67,23 +67,34 @@ class Source:
 def format_like(project: Project, render: Path) -> bool:
     """Format a render as the project's code is formatted; return whether that was possible."""
     pyproject = render / "pyproject.toml"
-    text = pyproject.read_text("utf-8")
-    if _ruff_settings(text) == _ruff_settings(project.pyproject):
+    config = _ruff_config(project)
+    if config.name == pyproject.name and _ruff_settings(config) == _ruff_settings(pyproject):
         return True
     programs = project.folder / ".venv" / ("Scripts" if IS_WINDOWS else "bin")
     places = (programs, Path(sys.executable).parent, os.environ.get("PATH", ""))
     ruff = shutil.which("ruff", path=os.pathsep.join(map(str, places)))
     if not ruff:
         return False
-    pyproject.write_text(project.pyproject, "utf-8")
-    run(ruff, "check", "--quiet", "--no-cache", "--select=I", "--fix", "--exit-zero", cwd=render)
-    run(ruff, "format", "--quiet", "--no-cache", cwd=render)
-    pyproject.write_text(text, "utf-8")
-    return True
+    shared = ("--quiet", "--no-cache", "--config", config)
+    sort = ("check", *shared, "--select=I", "--fix", "--exit-zero")
+    return all(
+        run(ruff, *words, cwd=render).returncode == 0 for words in (sort, ("format", *shared))
+    )
 
 
-def _ruff_settings(pyproject: str) -> object:
-    return tomllib.loads(pyproject).get("tool", {}).get("ruff")
+def _ruff_config(project: Project) -> Path:
+    """Return the file with the project's settings of ruff, which can be in a folder above."""
+    folder = project.folder.resolve()
+    for place in (folder, *folder.parents):
+        for name in (".ruff.toml", "ruff.toml", "pyproject.toml"):
+            path = place / name
+            if path.is_file() and (name != "pyproject.toml" or _ruff_settings(path) is not None):
+                return path
+    return folder / "pyproject.toml"
+
+
+def _ruff_settings(pyproject: Path) -> object:
+    return tomllib.loads(pyproject.read_text("utf-8")).get("tool", {}).get("ruff")
 
 
 def _json(path: Path) -> Any:

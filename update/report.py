@@ -35,7 +35,7 @@ class Report:
         for name, answer in self.added.items():
             yield f'new answer: {name} = {answer}; to change it: make update ARGS="{name}=…"'
         if not self.is_formatted:
-            yield "your settings of ruff differ, and ruff is not installed: first make install"
+            yield "your settings of ruff differ, and ruff cannot be run: first make install"
         yield f"merged: {len(outcome.changed)} files"
         yield from _listed("deleted by you, and not restored", outcome.still_deleted)
         yield from _listed("conflict", map(self._conflict, outcome.conflicts))

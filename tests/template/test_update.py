@@ -306,6 +306,23 @@ def test_settings_of_the_user(
     assert len(changes(versions.project).splitlines()) == 5
 
 
+@pytest.mark.parametrize("place", [".", ".."])
+def test_settings_of_ruff_in_a_file_of_their_own(
+    place: str, versions: Versions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Code that is formatted by ruff.toml, here or in a folder above, is not taken for edited."""
+    repository = monorepo(versions)
+    (versions.project / place / "ruff.toml").write_text("line-length = 60\n")
+    pyproject = versions.project / "pyproject.toml"
+    tables = re.split(r"^(?=\[)", pyproject.read_text("utf-8"), flags=re.MULTILINE)
+    pyproject.write_text("".join(table for table in tables if not table.startswith("[tool.ruff")))
+    for words in (["check", "--select=I", "--fix", "--exit-zero"], ["format"]):
+        assert run(command("ruff"), *words, cwd=versions.project).returncode == 0
+    commit(repository, "Format")
+    assert versions.update() == 0
+    assert "edited in _internal" not in capsys.readouterr().out
+
+
 # --- Versions
 
 
