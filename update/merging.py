@@ -62,18 +62,15 @@ def merge(project: Project, theirs: str) -> Outcome:
         "rerere.enabled=false",
     )
     settings = [word for option in options for word in ("-c", option)]
+    refuse_files_in_the_way(untracked(project, theirs))
     done = run("git", *settings, "cherry-pick", "--no-commit", theirs, cwd=project.top)
     if done.returncode not in (0, 1):
-        in_the_way = [line.strip() for line in done.stderr.splitlines() if line.startswith("\t")]
-        names = ", ".join(in_the_way)
-        raise UpdateError(
-            f"git does not overwrite files that it does not track; move them: {names}"
-            if in_the_way
-            else f"git cherry-pick: {' '.join(done.stderr.split())}"
-        )
+        named = [line.strip() for line in done.stderr.splitlines() if line.startswith("\t")]
+        refuse_files_in_the_way(named)
+        raise UpdateError(f"git cherry-pick: {' '.join(done.stderr.split())}")
     outcome = Outcome()
     for path, stages in _unmerged(project).items():
-        if "2" in stages:
+        if "2" in stages or stages == "3":  # 3 alone: where the owner has something else
             outcome.conflicts.append(path)
         else:
             git(project.top, "rm", "--quiet", "-f", "--ignore-unmatch", "--", f":(literal){path}")
@@ -81,6 +78,21 @@ def merge(project: Project, theirs: str) -> Outcome:
     changed = git(project.top, "diff", "--cached", "--name-only", "--no-renames", "-z", "HEAD")
     outcome.changed = [path for path in _split(changed) if path not in outcome.conflicts]
     return outcome
+
+
+def untracked(project: Project, theirs: str) -> list[str]:
+    """Return the untracked files where a commit adds files; git would overwrite ignored ones."""
+    command = ("diff", "--name-only", "--no-renames", "--diff-filter=A", "-z", f"{theirs}^", theirs)
+    added = [f":(literal){path}" for path in _split(git(project.top, *command))]
+    return _split(git(project.top, "ls-files", "--others", "-z", "--", *added)) if added else []
+
+
+def refuse_files_in_the_way(names: list[str]) -> None:
+    """Refuse an update if there are such files."""
+    if names:
+        raise UpdateError(
+            f"git does not overwrite files that it does not track; move them: {', '.join(names)}"
+        )
 
 
 def changed_paths(project: Project, base: str, path: str) -> list[str]:

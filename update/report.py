@@ -48,7 +48,7 @@ class Report:
     def _conflict(self, path: str) -> str:
         count = hunks(self.project.top / path)
         if not count:
-            return f"{path}: you changed it, the template deleted or renamed it"
+            return f"{path}: one side deleted, renamed or replaced it; see git status"
         return f"{path}: {count} {'hunk' if count == 1 else 'hunks'}"
 
 

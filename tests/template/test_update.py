@@ -209,19 +209,39 @@ def test_file_that_the_template_deleted(
     commit(versions.project, "Mine")
     assert versions.update() == 1
     assert (versions.project / "docs" / "recipes.md").read_text("utf-8").endswith("Mine.\n")
-    line = "conflict: docs/recipes.md: you changed it, the template deleted or renamed it"
+    line = "conflict: docs/recipes.md: one side deleted, renamed or replaced it; see git status"
     assert line in capsys.readouterr().out.splitlines()
     assert versions.stamp()["commit"] == third
 
 
-def test_untracked_file_in_the_way(versions: Versions, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file that git does not know is not overwritten: nothing is merged."""
+@pytest.mark.parametrize("ignored", [False, True])
+def test_untracked_file_in_the_way(
+    ignored: bool, versions: Versions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that git does not know is not overwritten, even if ignored: nothing is merged."""
+    if ignored:
+        append(versions.project / ".gitignore", "news.md\n")
+        commit(versions.project, "Ignore")
     (versions.project / "docs" / "news.md").write_text("Mine.\n")
+    before = changes(versions.project)
     assert versions.update() == 2
     assert (versions.project / "docs" / "news.md").read_text() == "Mine.\n"
-    assert changes(versions.project) == "?? docs/news.md"
+    assert changes(versions.project) == before
     line = "git does not overwrite files that it does not track; move them: docs/news.md\n"
     assert capsys.readouterr().err == line
+
+
+def test_folder_where_a_file_is_added(
+    versions: Versions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A new file of the template that has no place is left under another name, as a conflict."""
+    (versions.project / "docs" / "news.md").mkdir()
+    (versions.project / "docs" / "news.md" / "mine").touch()
+    commit(versions.project, "A folder")
+    assert versions.update() == 1
+    [path] = versions.project.glob("docs/news.md~*")
+    assert path.read_text() == "News.\n"
+    assert f"conflict: docs/{path.name}: one side deleted, " in capsys.readouterr().out
 
 
 def test_changed_answers(versions: Versions) -> None:
