@@ -55,17 +55,20 @@ def export_branch(repository: Path, commit: str, branch: str) -> None:
     """Commit the portable template of a commit on top of a branch, without checking it out.
 
     A missing branch continues `origin`'s of that name: the commits that projects were made from
-    stay. Raise `ValueError` as `export` does.
+    stay. A branch that has a later commit already stays as it is. Raise `ValueError` as `export`
+    does.
     """
     files = portable_files(repository, commit)
     tip = f"refs/heads/{branch}"
     parent = find_commit(repository, tip) or find_commit(repository, f"origin/{branch}")
-    if parent and git(repository, "show", f"{parent}:{STAMP}") == files[STAMP].content:
-        git(repository, "update-ref", tip, parent)
-        return
+    if parent:
+        stamp = git(repository, "show", f"{parent}:{STAMP}")
+        if stamp == files[STAMP].content or contains(repository, json.loads(stamp), commit):
+            git(repository, "update-ref", tip, parent)
+            return
     # Authors and dates are the commit's: the same commit gives the same result everywhere.
     people = "--format=author %an <%ae> %ad%ncommitter %cn <%ce> %cd"
-    shown = git(repository, "log", "-1", people, "--date=raw", commit)
+    shown = git(repository, "log", "-1", "--no-show-signature", people, "--date=raw", commit)
     name = git(repository, "describe", "--tags", "--always", commit)
     stream = [f"commit {tip}\n".encode(), shown, data(b"Portable template of " + name)]
     if parent:
@@ -74,6 +77,14 @@ def export_branch(repository: Path, commit: str, branch: str) -> None:
     for path, file in files.items():
         stream += [f"M {file.mode} inline {path}\n".encode(), data(file.content)]
     git(repository, "fast-import", "--quiet", typed=b"".join(stream))
+
+
+def contains(repository: Path, stamp: dict[str, str], commit: str) -> bool:
+    """Return whether the commit of a stamp is a later one, which contains this commit."""
+    later, earlier = find_commit(repository, stamp["commit"]), find_commit(repository, commit)
+    if later in ("", earlier):
+        return False
+    return not git(repository, "rev-list", "-1", earlier, f"^{later}")
 
 
 def data(content: bytes) -> bytes:

@@ -69,12 +69,12 @@ def release(repository: Path, version: str) -> str:
 
 
 def notes(repository: Path, tag: str) -> str:
-    """Return the changelog's section for the tag of the version, `v0.2.0`.
+    """Return the changelog's section for the tag of the version, `v0.2.0` or a fork's `v0.2.0+…`.
 
     Raise `ReleaseError` for another tag.
     """
     version = project_version(repository)
-    if tag != f"v{version}":
+    if tag.partition("+")[0] != f"v{version}":
         raise ReleaseError(
             f"{tag} is not the tag of version {version} in pyproject.toml; v{version} is"
         )

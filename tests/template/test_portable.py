@@ -297,6 +297,17 @@ def test_branch_keeps_its_history(clone: Path, portable: Path, tmp_path: Path) -
     assert changed == ["LICENSE", "portable.json"]
 
 
+def test_branch_does_not_go_back(clone: Path) -> None:
+    """An older release that is published again, or late, leaves the branch as it is."""
+    git(clone, "tag", "first")
+    (clone / "LICENSE").unlink()
+    commit(clone, "Without a licence")
+    export_branch(clone, "HEAD", "portable")
+    newest = git(clone, "rev-parse", "portable")
+    export_branch(clone, "first", "portable")
+    assert git(clone, "rev-parse", "portable") == newest
+
+
 # --- The command
 
 

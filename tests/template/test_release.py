@@ -387,6 +387,13 @@ def test_tag_must_be_the_version(repository: Path, home: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
 
 
+def test_tag_of_a_fork(repository: Path, home: Path) -> None:
+    """A fork's release of a version, as docs/forks.md tags it, has that version's notes."""
+    release(repository, home, "0.2.0")
+    done = run(sys.executable, "make_release.py", "--notes", "v0.2.0+acme.1", cwd=repository)
+    assert (done.returncode, done.stdout) == (0, CHANGES)
+
+
 def test_workflow_starts_with_a_tag() -> None:
     """Tags of versions start the workflow; it may write, and releases wait for each other."""
     workflow = yaml.load(
