@@ -192,3 +192,9 @@ def test_colours_of_an_older_console(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "colorama", colorama)
     importlib.reload(terminal)
     assert calls == [True]
+
+
+def test_an_older_colorama(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another package may need a colorama that lacks the function: the formats work all the same."""
+    monkeypatch.setitem(sys.modules, "colorama", SimpleNamespace())
+    importlib.reload(terminal)

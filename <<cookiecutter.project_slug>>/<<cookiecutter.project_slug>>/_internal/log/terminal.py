@@ -20,7 +20,8 @@ from .lines import escaped
 from .palette import Tokens, formatter
 
 # Loguru installs it on Windows, where older consoles show colours only if they are told to.
-with suppress(ImportError):
+# Elsewhere it may be absent, or too old for this function.
+with suppress(ImportError, AttributeError):
     import_module("colorama").just_fix_windows_console()
 
 
