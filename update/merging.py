@@ -96,10 +96,14 @@ def refuse_files_in_the_way(names: list[str]) -> None:
 
 
 def changed_paths(project: Project, base: str, path: str) -> list[str]:
-    """Return the paths of a folder of the project that differ from a commit."""
-    pathspec = f":(top,literal){project.prefix}{path}"
-    command = ("diff", "--name-only", "--no-renames", "-z", base, "HEAD", "--", pathspec)
-    return _split(git(project.top, *command))
+    """Return the paths of a folder of the project that differ from a commit.
+
+    A file that was only moved is left out.
+    """
+    filters = ("--name-only", "--find-renames=100%", "--diff-filter=ADM")
+    command = ("diff", *filters, "-z", base, "HEAD", "--", f":(literal){project.prefix or '.'}")
+    folder = f"{project.prefix}{path}/"
+    return [name for name in _split(git(project.top, *command)) if name.startswith(folder)]
 
 
 def hunks(path: Path) -> int:

@@ -189,6 +189,21 @@ def test_edited_machinery_is_named_first(
     assert "# Patched." in (versions.project / path).read_text("utf-8")
 
 
+def test_moved_machinery_is_not_edited(
+    versions: Versions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A package in another folder is updated there; only edited files are named as edited."""
+    (versions.project / "src").mkdir()
+    git(versions.project, "mv", "my_service", "src")
+    append(versions.project / "src" / "my_service" / "_internal" / "log" / "sink.py", "\n# Mine.\n")
+    commit(versions.project, "Move")
+    assert versions.update() == 0
+    mended = versions.project / "src" / "my_service" / "_internal" / "context.py"
+    assert mended.read_text("utf-8").endswith("\n# Mended.\n")
+    named = [line for line in capsys.readouterr().out.splitlines() if line.startswith("edited")]
+    assert named == ["edited in _internal: my_service/_internal/log/sink.py"]
+
+
 def test_deleted_files_stay_deleted(versions: Versions, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that the owner deleted is no conflict and does not come back."""
     git(versions.project, "rm", "--quiet", "my_service/routers/hello.py")
