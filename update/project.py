@@ -58,8 +58,10 @@ class Project:
 def stamped_answers(stamp: Mapping[str, Any], questions: Iterable[str]) -> dict[str, str]:
     """Return the answers to the questions that a stamp has, as on a command line."""
     given = {name: stamp[name] for name in questions if name in stamp}
-    words = {True: "yes", False: "no"}
-    return {name: words.get(value, value) for name, value in given.items()}
+    return {
+        name: ("yes" if value else "no") if isinstance(value, bool) else str(value)
+        for name, value in given.items()
+    }
 
 
 def stamp_and_package(pyproject: str) -> tuple[dict[str, Any], str]:

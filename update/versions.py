@@ -23,13 +23,19 @@ def base_version(template: Path, project: Project) -> Version:
     """Return what the project was made from or last updated to.
 
     Raises:
-        UpdateError: the template has neither the stamped commit nor the tag of the stamped version.
+        UpdateError: the template has neither the stamped commit nor the tag of the stamped version;
+            a shallow clone lacks older ones.
     """
     version = str(project.stamp.get("version", ""))
     stamped = str(project.stamp.get("commit", "")).removesuffix("-dirty")
     for ref in filter(None, (stamped, f"v{version}")):
         if commit := resolve(template, ref):
             return Version(commit, described(template, commit))
+    if git(template, "rev-parse", "--is-shallow-repository") == "true":
+        raise UpdateError(
+            f"the clone of the template is shallow and lacks version {version}; run in it:"
+            " git fetch --unshallow --tags"
+        )
     raise UpdateError(
         f"the template has neither commit {stamped or '(none is stamped)'} nor tag v{version}:"
         " name the template that made the project with TEMPLATE=…, or write the commit that made it"

@@ -487,6 +487,19 @@ def refused_answer(versions: Versions) -> None:
     commit(versions.project, "Bad answer")
 
 
+def refused_type(versions: Versions) -> None:
+    """Stamp a list as an answer."""
+    versions.edit("pyproject.toml", "use_sentry = false", "use_sentry = []")
+    commit(versions.project, "Bad type")
+
+
+def shallow(versions: Versions) -> None:
+    """Leave only the newest commit in the template."""
+    address = f"file://{versions.template}"
+    versions.template = versions.template.with_name("shallow")
+    git(versions.template.parent, "clone", "--quiet", "--depth=1", address, "shallow")
+
+
 def nothing(versions: Versions) -> None:
     """Leave the project as it is."""
 
@@ -532,6 +545,12 @@ REFUSALS: dict[str, tuple[Change, list[str], str]] = {
         "use_sentry: 'maybe' is neither yes nor no; must be yes or no",
     ),
     "slug": (nothing, ["project_slug=x"], "project_slug: rename the package in the"),
+    "stamped type": (refused_type, [], "use_sentry: '[]' is neither yes nor no; must be yes or no"),
+    "shallow": (
+        shallow,
+        [],
+        "the clone of the template is shallow and lacks version 1.0.0; run in it: git fetch ",
+    ),
     "stamped answer": (refused_answer, [], "server: 'gunicorn' is not one of the choices"),
 }
 
