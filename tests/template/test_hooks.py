@@ -294,7 +294,7 @@ def test_skipping_says_so(tmp_path: Path, home: Path) -> None:
     assert after.keys() - before.keys() >= {"Makefile", "my_service/sentry.py"}
     [said] = [hint for hint in hints(done.stdout) if "not changed" in hint]
     assert said.startswith(
-        "Hint: these files existed and were not changed: .gitignore, README.md, "
+        "Hint: these files existed and were not changed: .gitattributes, .gitignore, "
     )
     assert said.endswith(" more.")
 
