@@ -72,7 +72,7 @@ GIT = (
     "-c", f"core.hooksPath={os.devnull}",
 )  # fmt: skip
 GIT_SECONDS = 20
-KEPT_NAMES = 5
+HINT_NAMES = 5
 
 MESSAGE = f"Scaffold with Plinth {STAMP['version']}"
 BY_HAND = f"git add -A && git commit -m {shlex.quote(MESSAGE)}"
@@ -80,9 +80,15 @@ BY_HAND = f"git add -A && git commit -m {shlex.quote(MESSAGE)}"
 
 def main() -> None:
     """Remove unwanted files, make the repository and print the summary."""
+    existed = set(ANSWERS.get("_modified", {}))
     kept = kept_files()
     remove_unwanted(kept)
-    hints = [kept_hint(kept), make_repository(Path.cwd())]
+    removed = {path for path in existed if not Path(path).exists()}
+    hints = [
+        listed("these files existed and were not changed", kept),
+        listed("these files existed and were removed, since their option is off", removed),
+        make_repository(Path.cwd()),
+    ]
     show(summary(Path.cwd(), list(filter(None, hints))))
 
 
@@ -92,13 +98,13 @@ def kept_files() -> set[str]:
     return {path for path in found if Path(path).stat().st_mtime_ns == found[path]}
 
 
-def kept_hint(kept: set[str]) -> str:
-    """Return one line that names what cookiecutter did not write."""
-    if not kept:
+def listed(text: str, paths: set[str]) -> str:
+    """Return one line with the text and some of the paths; empty without paths."""
+    if not paths:
         return ""
-    names = ", ".join(sorted(kept, key=lambda path: (path.count("/"), path))[:KEPT_NAMES])
-    more = f" and {len(kept) - KEPT_NAMES} more" if len(kept) > KEPT_NAMES else ""
-    return f"these files existed and were not changed: {names}{more}."
+    names = ", ".join(sorted(paths, key=lambda path: (path.count("/"), path))[:HINT_NAMES])
+    more = f" and {len(paths) - HINT_NAMES} more" if len(paths) > HINT_NAMES else ""
+    return f"{text}: {names}{more}."
 
 
 def remove_unwanted(kept: set[str]) -> None:

@@ -278,6 +278,8 @@ def test_overwriting_keeps_files_of_the_owner(tmp_path: Path, home: Path) -> Non
     assert not (project / "my_service" / "_internal" / "prometheus").exists()
     assert "use_prometheus = false\n" in (project / "pyproject.toml").read_text("utf-8")
     assert not any("not changed" in hint for hint in hints(done.stdout))
+    [said] = [hint for hint in hints(done.stdout) if "removed" in hint]
+    assert "existed and were removed, since their option is off: docs/prometheus.md, " in said
 
 
 def test_skipping_says_so(tmp_path: Path, home: Path) -> None:
