@@ -20,7 +20,8 @@ class Project:
         folder: where its pyproject.toml is.
 
     Raises:
-        UpdateError: the folder is no project, or its repository has uncommitted changes.
+        UpdateError: the folder is no project, or its repository has uncommitted changes or an
+            uncommitted merge.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,6 +39,10 @@ class Project:
         if changed := git(folder, "status", "--porcelain", "--untracked-files=no"):
             raise UpdateError(
                 f"commit or stash your changes first:{changed.splitlines()[0][2:]}, …"
+            )
+        if merged := git(folder, "rev-parse", "--verify", "--quiet", "MERGE_HEAD", ok=(0, 1)):
+            raise UpdateError(
+                f"commit the merge of {merged[:7]} first, or end it: git merge --abort"
             )
         self.pyproject = self.committed("pyproject.toml")
         self.stamp, package = stamp_and_package(self.pyproject)

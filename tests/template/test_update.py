@@ -464,6 +464,14 @@ def unknown_base(versions: Versions) -> None:
     commit(versions.project, "Unknown")
 
 
+def merging(versions: Versions) -> None:
+    """Leave a merge without its commit, and without changes."""
+    git(versions.project, "checkout", "--quiet", "-b", "other")
+    git(versions.project, "commit", "--quiet", "--allow-empty", "--message", "Other")
+    git(versions.project, "checkout", "--quiet", "main")
+    git(versions.project, "merge", "--quiet", "--no-ff", "--no-commit", "other")
+
+
 def no_stamp(versions: Versions) -> None:
     """Remove the stamp."""
     versions.edit("pyproject.toml", "[tool.plinth]", "[tool.other]")
@@ -510,6 +518,7 @@ REFUSALS: dict[str, tuple[Change, list[str], str]] = {
         [],
         "commit or stash your changes first: README.md, …",
     ),
+    "merging": (merging, [], "commit the merge of "),
     "unknown base": (
         unknown_base,
         [],
