@@ -78,7 +78,8 @@ def notes(repository: Path, tag: str) -> str:
         raise ReleaseError(
             f"{tag} is not the tag of version {version} in pyproject.toml; v{version} is"
         )
-    return section(read(repository / "CHANGELOG.md"), f"## [{version}]")
+    heading = UNRELEASED if "-" in version else f"## [{version}]"
+    return section(read(repository / "CHANGELOG.md"), heading)
 
 
 # --- Checking -----------------------------------------------------------------------------------
@@ -165,13 +166,10 @@ def edit(repository: Path, version: str) -> tuple[str, dict[Path, str]]:
     changes = section(read(changelog), UNRELEASED)
     if not re.search(r"^[-*] +\S", changes, re.MULTILINE):
         raise ReleaseError(f"CHANGELOG.md has no entry under {UNRELEASED}; add one for each change")
-    today = datetime.now(UTC).date()
-    heading = f"{UNRELEASED}\n\n## [{version}] - {today}"
-    texts = {
-        changelog: replace_line(changelog, re.escape(UNRELEASED), heading),
-        project: replace_line(project, r'version = ".*"', f'version = "{version}"'),
-    }
-    if "-" not in version:  # a pre-release is only for those who ask for it
+    texts = {project: replace_line(project, r'version = ".*"', f'version = "{version}"')}
+    if "-" not in version:  # a pre-release is only for those who ask, and its section stays open
+        heading = f"{UNRELEASED}\n\n## [{version}] - {datetime.now(UTC).date()}"
+        texts[changelog] = replace_line(changelog, re.escape(UNRELEASED), heading)
         texts[readme] = replace_line(readme, COMMAND, rf"\1 --checkout v{version}")
     return changes, texts
 

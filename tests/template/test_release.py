@@ -140,12 +140,16 @@ def test_next_release(repository: Path, home: Path) -> None:
 
 
 def test_pre_release(repository: Path, home: Path) -> None:
-    """The README keeps the version before: a pre-release is only for those who name it."""
+    """It is only for those who name it, and its release can follow with the same entries."""
     before = first_command(repository)
     release(repository, home, "0.2.0-rc.1")
     assert first_command(repository) == before
     project = tomllib.loads((repository / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["version"] == "0.2.0-rc.1"
+    release(repository, home, "0.2.0")
+    for tag in ("v0.2.0-rc.1", "v0.2.0"):
+        message = git(repository, "tag", "--list", "--format=%(contents)", tag)
+        assert f"{message}\n".endswith(f"\n\n{CHANGES}")
 
 
 def test_first_release(repository: Path, home: Path) -> None:
@@ -370,8 +374,8 @@ def test_workflow(runner: Callable[[str], list[str]], repository: Path, tmp_path
     entries = text.replace("## [Unreleased]\n", "## [Unreleased]\n\n- More.\n")
     write_changelog(repository, entries)
     assert "--prerelease=true" in runner("0.3.0-rc.1")
+    assert (tmp_path / "temporary-0.3.0-rc.1/notes.md").read_text("utf-8") == "- More.\n"
     assert git(origin, "rev-parse", "portable") == first
-    write_changelog(repository, entries)
     runner("0.3.0")
     assert git(origin, "rev-parse", "portable^") == first
 
