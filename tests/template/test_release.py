@@ -408,3 +408,8 @@ def test_workflow_starts_with_a_tag() -> None:
     assert workflow["concurrency"] == {"group": "${{ github.workflow }}"}
     checkout = workflow["jobs"]["release"]["steps"][0]
     assert checkout["with"] == {"fetch-depth": "0"}
+    # Not a fork's name with a hyphen.
+    found = re.findall(
+        r"contains\(github\.ref_name, '(.+?)'\)", str(workflow["jobs"]["release"]["env"])
+    )
+    assert found == ["-alpha.", "-beta.", "-rc."]
