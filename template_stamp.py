@@ -60,7 +60,12 @@ def origin() -> str:
 
 
 def address(url: str) -> str:
-    """Return an address that others can use: without credentials, empty for a local path."""
+    """Return an address that others can use: without credentials, empty for a local path.
+
+    It is empty too if it has characters with a meaning in a shell: `make update` passes it on.
+    """
+    if re.search(r"[^\w.:/@~%+?=&#\[\]-]", url):
+        return ""
     if "://" not in url:
         return url if SCP.fullmatch(url) else ""
     with suppress(ValueError):

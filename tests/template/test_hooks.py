@@ -137,9 +137,9 @@ def test_path_to_the_project_is_short(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_git_that_hangs_is_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A git that hangs is stopped after a time limit."""
+    hook = load()
     fake_git(tmp_path, "exec sleep 60")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    hook = load()
     monkeypatch.setattr(hook, "GIT_SECONDS", 0.1)
     assert "did not answer (TimeoutExpired)" in hook.make_repository(tmp_path)
 

@@ -42,6 +42,8 @@ ADDRESSES = {
     "windows": (r"C:\Users\canary\plinth", ""),
     "windows with slashes": ("C:/Users/canary/plinth", ""),
     "helper": ("ext::sh -c canary", ""),
+    "command": ("https://example.com/$(touch${IFS}canary)", ""),
+    "quote": ("ssh://git@example.com/`canary`", ""),
     "no address": ("https://[canary", ""),
     "none": ("", ""),
 }
