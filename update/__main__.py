@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_intermixed_args(arguments)
     try:
         return update(options)
-    except (UpdateError, ValueError, SystemExit) as refusal:  # of an export, of an answer
+    except (UpdateError, SystemExit) as refusal:  # the second one is that of an answer
         print(refusal, file=sys.stderr)
         return REFUSED
 

@@ -32,7 +32,10 @@ class Source:
         self.folder, self.files = folder, folder / "template"
         folder.mkdir()
         if IS_WINDOWS:  # no file name can have < and >
-            export(template, version.commit, self.files)
+            try:
+                export(template, version.commit, self.files)
+            except ValueError as error:
+                raise UpdateError(str(error)) from None
         else:
             git(folder, "clone", "--quiet", "--shared", "--no-checkout", template, self.files)
             git(self.files, "checkout", "--quiet", "--detach", version.commit)
