@@ -297,6 +297,7 @@ def resident(pid: int) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc")
 def test_a_service_whose_log_is_not_read(tmp_path: Path) -> None:
     """Requests are answered and memory is bounded; one line counts the lines that are lost."""
     long = {"user-agent": "x" * 4_000, "referer": "x" * 4_000}

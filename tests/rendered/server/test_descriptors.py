@@ -6,6 +6,8 @@ import resource
 import time
 from pathlib import Path
 
+import pytest
+
 from checks.served import Service, serve
 
 
@@ -15,6 +17,7 @@ def cpu_time(service: Service) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc and prlimit")
 def test_no_descriptors_left_is_one_line(tmp_path: Path) -> None:
     """Connections wait, and are accepted once descriptors are free; one line says so."""
     with serve(tmp_path) as service:
