@@ -207,7 +207,7 @@ def test_lowest_versions(server: str, tmp_path: Path, home: Path) -> None:
     env = isolated(home, UV_PYTHON=sys.executable)
     for words in (
         ("sync", "--quiet", "--all-groups", "--resolution=lowest-direct"),
-        ("pip", "install", "--quiet", *EXTRA),
+        ("pip", "install", "--quiet", "--python=.venv", *EXTRA),
     ):
         done = run(command("uv"), *words, cwd=project, env=env)
         assert done.returncode == 0, done.stderr
