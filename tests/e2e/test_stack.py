@@ -155,7 +155,9 @@ def test_image_of_a_changed_source(stack: Stack) -> None:
 def test_image_is_small_and_clean(server: str, stack: Stack) -> None:
     """The image adds little to its base and has no compiler, git, uv, cache or test."""
     image = stack.container("app").inspected["Image"]
-    base = re.findall(r"^FROM (\S+)$", (stack.project / "Dockerfile").read_text(), re.MULTILINE)[-1]
+    dockerfile = (stack.project / "Dockerfile").read_text()
+    [python] = re.findall(r"^ARG PYTHON=(\S+)$", dockerfile, re.MULTILINE)
+    base = re.findall(r"^FROM (\S+)$", dockerfile, re.MULTILINE)[-1].replace("${PYTHON}", python)
     size, of_base = (int(stack("docker", "image", "inspect", "-f", "{{.Size}}", name))
                      for name in (image, base))  # fmt: skip
     assert size - of_base < ADDED[server] * MEGABYTE
