@@ -7,7 +7,7 @@ from typing import Any
 
 from cookiecutter.prompt import YesNoPrompt
 
-from template_extension import checked, refuse
+from template_extension import check_choice, checked, refuse
 
 YES_OR_NO = {*YesNoPrompt.yes_choices, *YesNoPrompt.no_choices}
 
@@ -27,9 +27,8 @@ def check_answer(name: str, value: str, default: Any) -> None:
     """Refuse one answer to a question with this default."""
     if isinstance(default, bool) and value.strip().lower() not in YES_OR_NO:
         refuse(name, value, "is neither yes nor no", "yes or no")
-    if isinstance(default, list) and value not in default:
-        allowed = f"{', '.join(default[:-1])} or {default[-1]}"
-        refuse(name, value, "is not one of the choices", allowed)
+    if isinstance(default, list):
+        check_choice(name, value, default)
     if isinstance(default, str) and name != "project_slug":  # which cookiecutter says how it tidied
         checked(value, name)
 

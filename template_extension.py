@@ -1,4 +1,4 @@
-"""Jinja filters that validate answers, derive names from them and escape them.
+"""Checks of answers, and Jinja filters that derive names from them and escape them.
 
 cookiecutter loads `Answers` as a Jinja extension (`_extensions` in cookiecutter.json).
 """
@@ -83,11 +83,17 @@ def check_answers(answers: dict[str, Any], questions: dict[str, Any]) -> None:
         value = answers.get(name, default)
         if isinstance(default, bool) and not isinstance(value, bool):
             refuse(name, value, "is neither yes nor no", "true or false")
-        if isinstance(default, list) and name in answers and value not in default:
-            allowed = f"{', '.join(default[:-1])} or {default[-1]}"
-            refuse(name, value, "is not one of the choices", allowed)
+        if isinstance(default, list) and name in answers:
+            check_choice(name, value, default)
         if isinstance(default, str) and name in answers:
             answers[name] = checked(value, name)
+
+
+def check_choice(answer: str, value: object, choices: list[str]) -> None:
+    """Refuse a value that is not one of the choices."""
+    if value not in choices:
+        allowed = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        refuse(answer, value, "is not one of the choices", allowed)
 
 
 def checked(value: object, answer: str) -> str:
