@@ -1,0 +1,41 @@
+"""Errors that clients can handle: problem details (RFC 9457) for programs."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi.responses import JSONResponse
+
+from .logging import request_id
+
+
+class Problem(Exception):
+    """Base class: a subclass is one kind of problem.
+
+    Args:
+        detail: what happened, for people.
+        members: what a program needs to know, as JSON types.
+    """
+
+    status = 400
+
+    def __init__(self, detail: str, **members: object) -> None:
+        super().__init__(detail)
+        self.detail, self.members = detail, members
+
+
+def problem_response(
+    status: int,
+    detail: str,
+    members: Mapping[str, object] = {},
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return problem details of the type `about:blank`: their title is the status."""
+    content = {
+        **members,
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id(),
+    }
+    return JSONResponse(content, status, headers, media_type="application/problem+json")
