@@ -25,7 +25,7 @@ update: .venv/update
 
 # Run the template's tests; ARGS="-k slug" is passed to pytest.
 test: .venv/dev
-	@$(BIN)/pytest --ignore=tests/e2e $(value ARGS)
+	@$(BIN)/pytest --ignore=tests/e2e --ignore=tests/e2e_full $(value ARGS)
 
 # Check format, lint and types without changes.
 lint: .venv/dev
@@ -48,7 +48,7 @@ e2e: .venv/dev
 
 # Run the e2e tests with every server and 5,000 connections of random bytes: after a change of a server, before a release.
 e2e-full: .venv/dev
-	@SERVERS="hypercorn uvicorn" FUZZ_CONNECTIONS=5000 $(BIN)/pytest tests/e2e $(value ARGS)
+	@SERVERS="hypercorn uvicorn" FUZZ_CONNECTIONS=5000 $(BIN)/pytest tests/e2e tests/e2e_full $(value ARGS)
 
 # Run a project's tests with its oldest and newest dependencies and Pythons; ARGS="--server uvicorn" runs some; takes an hour.
 canary: .venv/dev
