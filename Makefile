@@ -8,7 +8,7 @@ NEW_ENOUGH = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	|| { echo "Python 3.11 or newer is required; set its name with PYTHON=python3.13" >&2; exit 1; }
 
 .DELETE_ON_ERROR:
-.PHONY: help new update test lint format e2e e2e-full canary bench soak pictures portable release clean
+.PHONY: help new update example test lint format e2e e2e-full canary bench soak pictures portable release clean
 
 # Show these targets.
 help:
@@ -22,6 +22,10 @@ new: .venv/new
 update: .venv/update
 	@$(BIN)/python -m update "$(or $(PROJECT),$(error PROJECT is empty: make update PROJECT=../my_service))" \
 		--to "$(value TO)" $(if $(filter-out 0,$(CHECK)),--check) $(value ARGS)
+
+# Make the to-do application of examples/todo, a service with a database and pages, in OUT=folder.
+example: .venv/new
+	@$(BIN)/python make_example.py "$(OUT)"
 
 # Run the template's tests; ARGS="-k slug" is passed to pytest.
 test: .venv/dev

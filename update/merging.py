@@ -8,7 +8,7 @@ from .commands import UpdateError, git, run
 from .project import Project
 
 # These commits belong to no branch.
-_AUTHOR = {
+AUTHOR = {
     f"GIT_{role}_{key}": value
     for role in ("AUTHOR", "COMMITTER")
     for key, value in {"NAME": "Plinth", "EMAIL": "plinth@localhost"}.items()
@@ -44,7 +44,7 @@ def commit_render(project: Project, render: Path, message: str, *parents: str) -
             git(project.top, "read-tree", f"--prefix={project.prefix}", tree, env=index)
             tree = git(project.top, "write-tree", env=index)
     given = [word for parent in parents for word in ("-p", parent)]
-    return git(project.top, "commit-tree", tree, *given, "-m", message, env=_AUTHOR)
+    return git(project.top, "commit-tree", tree, *given, "-m", message, env=AUTHOR)
 
 
 def merge(project: Project, theirs: str) -> Outcome:
