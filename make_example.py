@@ -83,7 +83,7 @@ def refuse(project: Path) -> None:
         raise UpdateError("git is not installed; the example is a repository with two commits")
     if project.exists() or project.is_symlink():
         raise UpdateError(f"{project} exists; choose another folder with OUT=…")
-    for folder in project.absolute().parents:
+    for folder in project.resolve().parents:
         if (folder / ".git").exists():
             raise UpdateError(f"{folder} is a git repository; choose a folder outside with OUT=…")
 
@@ -120,7 +120,7 @@ def lay_over(project: Path) -> None:
         target = project / source.relative_to(FILES)
         if target.exists():
             name = source.relative_to(TEMPLATE)
-            raise UpdateError(f"{name}: the template has this file too; edit it in {EDITS.name}")
+            raise UpdateError(f"{name}: the template has this file; edit it in {EDITS.name}")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
     try:
