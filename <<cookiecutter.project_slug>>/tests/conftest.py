@@ -30,7 +30,7 @@ with contextlib.chdir(Path(__file__).parent):
 logging.getLogger("httpx").setLevel(logging.WARNING)  # the client of the tests
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
 

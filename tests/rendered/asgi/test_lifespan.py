@@ -12,6 +12,17 @@ from my_service.resources import lifespan
 from tests.conftest import Log
 
 
+@pytest.fixture(scope="session")
+async def shared() -> asyncio.AbstractEventLoop:
+    """What all tests share, such as a database."""
+    return asyncio.get_running_loop()
+
+
+async def test_fixtures_of_the_session(shared: asyncio.AbstractEventLoop) -> None:
+    """An asynchronous fixture can last for all tests; they run in its event loop."""
+    assert asyncio.get_running_loop() is shared
+
+
 async def test_the_service_is_ready_from_startup_to_the_first_signal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
