@@ -161,6 +161,18 @@ def test_missing_requirements(
 
 # --- In a project
 
+# `dev` has a text in the Makefile; a comment elsewhere explains no target.
+OWN_TARGETS = """# The next line is for Alembic
+export PYTHONUTF8 = 1
+
+dev: migrate
+
+.PHONY: migrate
+# Change the database
+migrate:
+	@false
+"""
+
 
 @pytest.fixture
 def project(bake: Callable[..., Path]) -> Path:
@@ -197,7 +209,7 @@ def test_make_alone_shows_the_targets(project: Path, home: Path) -> None:
         shown = re.findall(r"^make ([a-z-]+) +(\S.*)$", done.stdout, re.MULTILINE)
         assert [name for name, _ in shown] == names
         assert len(shown) == len(done.stdout.splitlines())
-        (project / "own.mk").write_text("# Change the database\nmigrate:\n\t@false\n")
+        (project / "own.mk").write_text(OWN_TARGETS)
 
 
 def test_add(project: Path, home: Path) -> None:
