@@ -39,6 +39,18 @@ def test_noisy_libraries(name: str) -> None:
     assert logging.getLogger(name).isEnabledFor(logging.DEBUG)
 
 
+@pytest.mark.parametrize("given", ["alembic", "alembic.runtime.plugins"])
+def test_alembic_s_plugins(given: str) -> None:
+    """INFO of Alembic's plugins is off unless their logger, or one above it, is named."""
+    plugins = logging.getLogger("alembic.runtime.plugins")
+    init(level="INFO", levels={given: "INFO"})
+    assert plugins.isEnabledFor(logging.INFO)
+    init(level="DEBUG")
+    assert not plugins.isEnabledFor(logging.INFO)
+    assert plugins.isEnabledFor(logging.WARNING)
+    assert logging.getLogger("alembic.runtime").isEnabledFor(logging.INFO)
+
+
 @pytest.mark.parametrize(
     ("name", "level", "is_written"),
     [

@@ -6,8 +6,11 @@ from functools import lru_cache
 
 from loguru import logger
 
-# Libraries whose DEBUG lines are noise; hpack (HTTP/2) logs the value of every header.
-_NOISY = ("aiosqlite", "asyncio", "hpack", "httpcore", "httpx", "watchfiles")
+# The lowest levels of loggers whose lines below are noise: hpack (HTTP/2) logs the value of every
+# header, Alembic logs each of its own plugins when it is imported.
+_NOISY = dict.fromkeys(
+    ("aiosqlite", "asyncio", "hpack", "httpcore", "httpx", "watchfiles"), logging.INFO
+) | {"alembic.runtime.plugins": logging.WARNING}
 
 _default = 0
 _numbers: dict[str, int] = {}  # of single loggers
@@ -28,10 +31,17 @@ def set_levels(level: str, levels: Mapping[str, str]) -> None:
     _default = level_number(level)
     _numbers = {name: level_number(given) for name, given in levels.items()}
     logging.getLogger().setLevel(_default)
-    for name in _NOISY:
+    for name, lowest in _NOISY.items():
         library = logging.getLogger(name)
-        library.setLevel(max(library.level, logging.INFO))
-    for name, lowest in _numbers.items():
+        library.setLevel(max(library.level, lowest))
+    # A level of `alembic` is that of `alembic.runtime.plugins` too.
+    below = {
+        name: _numbers[given]
+        for given in sorted(_numbers)
+        for name in _NOISY
+        if name.startswith(f"{given}.")
+    }
+    for name, lowest in (below | _numbers).items():
         _replaced[name] = logging.getLogger(name).level
         logging.getLogger(name).setLevel(lowest)
     _of_logger.cache_clear()
