@@ -548,3 +548,19 @@ def test_h2c(server: str, stack: Stack) -> None:
         requests.finish()
     assert (requests.wrong, requests.broken) == ([], [])
     stop_under_load(stack)
+
+
+def test_at_the_root(stack: Stack) -> None:
+    """`ROOT_PATH=` serves everything at the root, and internal paths stay hidden."""
+    with (stack.project / ".env").open("a") as variables:
+        variables.write("ROOT_PATH=\n")
+    stack.up()
+    with stack.client() as client:
+        assert client.get("/hello").json() == {"message": "Hello World"}
+        assert client.get("/trial/folder").headers["location"] == f"{stack.url}/trial/folder/"
+        assert client.get("/").headers["location"] == "/docs"
+        assert '"/openapi.json"' in client.get("/docs").text.replace("'", '"')
+        assert "servers" not in client.get("/openapi.json").json()
+        assert client.get("/api/hello").status_code == 404
+    test_hidden_paths(stack)
+    test_smoke(stack)

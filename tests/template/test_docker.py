@@ -25,6 +25,7 @@ VARIABLES = {
     "a-domain": {"DOMAIN": "shop.example.com"},
     "other-ports": {"HTTP_PORT": "8080", "HTTPS_PORT": "8443", "PUBLISH": "127.0.0.1"},
     "h2c": {"UPSTREAM_HTTP": "h2c"},
+    "at-the-root": {"ROOT_PATH": ""},
 }
 
 
