@@ -163,6 +163,8 @@ def test_image_is_small_and_clean(server: str, stack: Stack) -> None:
     assert size - of_base < ADDED[server] * MEGABYTE
     shell = ("docker", "run", "--rm", "--entrypoint", "sh", image, "-c")
     assert stack(*shell, "id -u; id -g").split() == ["10001", "10001"]
+    name = "python -c 'import getpass; print(getpass.getuser())'"
+    assert stack(*shell, name).strip() == stack.project.name
     assert stack(*shell, "command -v gcc cc git uv || true") == ""
     package = f"/app/{stack.project.name}"
     found = stack(*shell, "find /app -type d -not -name __pycache__ -not -path '*/_internal/*'")
