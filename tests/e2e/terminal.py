@@ -56,7 +56,8 @@ def dev(project: Path, folder: Path) -> Generator[Terminal]:
         return subprocess.Popen(
             ["make", "dev"],
             cwd=project,
-            env=os.environ | {"PORT": "0", "PATH": f"{folder}:{os.environ['PATH']}"},
+            env=os.environ
+            | {"PORT": "0", "METRICS_PORT": "", "PATH": f"{folder}:{os.environ['PATH']}"},
             stdin=subprocess.DEVNULL,
             stdout=writer,
             stderr=writer,

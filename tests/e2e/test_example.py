@@ -30,7 +30,7 @@ def test_example(clone: Path, home: Path, tmp_path: Path) -> None:
 
     with dev(project, tmp_path) as terminal:
         screen = COLOR.sub("", terminal.read_until("CTRL + C to quit"))
-        [url] = re.findall(r"http://[0-9.:]+", screen)
+        [url] = re.findall(r"(http://[0-9.:]+) \(CTRL", screen)
         task = {"title": "Buy milk", "priority_id": 2, "due_date": "2026-12-24"}
         assert httpx.post(f"{url}/api/v1/tasks", json=task).status_code == 201
         page = httpx.get(f"{url}/tasks/")
