@@ -150,7 +150,38 @@ async def test_an_error_is_a_problem(app: FastAPI, log: Log) -> None:
         },
     )
     [line] = log()
-    assert (line["problem"], line["level"]) == ("Out of stock", "INFO")
+    assert (line["problem"], line["level"]) == ("OutOfStock", "INFO")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "title", "allow"),
+    [
+        ("GET", "/nowhere", 404, "Not Found", None),
+        ("PUT", "/order", 405, "Method Not Allowed", "GET"),
+    ],
+)
+async def test_an_unknown_path_is_a_problem(
+    method: str, path: str, status: int, title: str, allow: str | None, app: FastAPI
+) -> None:
+    """FastAPI's own errors are problem details of no special type, with their headers."""
+    async with connect(app) as client:
+        response = await client.request(method, path)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers.get("allow") == allow
+    content = response.json()
+    assert (response.status_code, content["status"], content["title"]) == (status, status, title)
+    assert (content["type"], content["detail"]) == ("about:blank", title)
+
+
+async def test_a_problem_can_have_any_text(app: FastAPI) -> None:
+    """A lone surrogate, which JSON can hold and UTF-8 cannot, is sent."""
+
+    @app.get("/odd")
+    async def odd() -> None:
+        raise OutOfStock("\udfff", name="\ud800")
+
+    async with connect(app) as client:
+        assert (await client.get("/odd")).json()["name"] == "\ud800"
 
 
 @pytest.mark.parametrize(
