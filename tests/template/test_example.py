@@ -130,12 +130,12 @@ def test_sample_of_variables(example: Path) -> None:
 
 
 def excerpts() -> list[tuple[str, str]]:
-    """Return the code blocks of the tutorial, each with the file that the text before it names."""
-    parts = re.split(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    """Return the code blocks of the tutorial, each with the last file that is named before it."""
     found = []
-    for text, language, code in zip(parts[::3], parts[1::3], parts[2::3], strict=False):
-        if language not in ("sh", "text"):
-            found.append((re.findall(r"`([\w./-]+\.\w+)`", text)[-1], code))
+    for block in re.finditer(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL):
+        if block[1] != "sh":
+            named = re.findall(r"`([\w./-]+\.\w+)`", README[: block.start()])
+            found.append((named[-1], block[2]))
     return found
 
 
@@ -148,12 +148,13 @@ def test_excerpts(name: str, code: str, example: Path) -> None:
 
 
 def test_tutorial_names_files(example: Path) -> None:
-    """Each file or folder that the tutorial names is in the project, or in the template."""
-    named = set(re.findall(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|mk|ya?ml|env|toml|md))`", README))
-    routes = {"/"}
+    """Each file or folder that the tutorial names is in the project, or ignored, or here."""
+    path = r"(?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|mk|ya?ml|env|toml|md)"
+    named = set(re.findall(f"`({path})`", README))
+    ignored = (example / ".gitignore").read_text("utf-8").split()
     assert named
-    missing = [n for n in named - routes if not ((example / n).exists() or (TEMPLATE / n).exists())]
-    assert missing == []
+    missing = [n for n in named if not (example / n).exists() and not (TEMPLATE / n).exists()]
+    assert [name for name in missing if name not in ignored] == []
 
 
 def test_tutorial_names_new_files(example: Path) -> None:
@@ -238,11 +239,8 @@ def test_saves_changes(clone: Path, home: Path, tmp_path: Path) -> None:
     commit(clone, "Notes")
     again = make(clone, home, tmp_path / "again")
     # The commit of the template is in the stamp.
-    changed = git(clone, "rev-parse", "HEAD^"), git(clone, "rev-parse", "HEAD")
-    expected = {
-        path: content.replace(*(name.encode() for name in changed))
-        for path, content in contents(project).items()
-    }
+    older, newer = (git(clone, "rev-parse", name).encode() for name in ("HEAD^", "HEAD"))
+    expected = {path: text.replace(older, newer) for path, text in contents(project).items()}
     assert contents(again) == expected
     assert (again / "run").stat().st_mode & 0o111
 

@@ -35,12 +35,7 @@ def set_levels(level: str, levels: Mapping[str, str]) -> None:
         library = logging.getLogger(name)
         library.setLevel(max(library.level, lowest))
     # A level of `alembic` is that of `alembic.runtime.plugins` too.
-    below = {
-        name: _numbers[given]
-        for given in sorted(_numbers)
-        for name in _NOISY
-        if name.startswith(f"{given}.")
-    }
+    below = {n: _numbers[up] for up in sorted(_numbers) for n in _NOISY if n.startswith(f"{up}.")}
     for name, lowest in (below | _numbers).items():
         _replaced[name] = logging.getLogger(name).level
         logging.getLogger(name).setLevel(lowest)
