@@ -10,8 +10,8 @@ from . import resources
 
 
 async def open_session() -> AsyncIterator[AsyncSession]:
-    """Open a session for a request; after the response, roll back what was not committed."""
-    async with resources.database.sessions() as session:
+    """Open a session for a request, until its response was sent."""
+    async with resources.database.session() as session:
         yield session
 
 

@@ -1,9 +1,10 @@
 """Errors that clients can handle: problem details (RFC 9457) for programs."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from fastapi.responses import JSONResponse
+from fastapi import Response
 
 from .logging import request_id
 
@@ -28,7 +29,7 @@ def problem_response(
     detail: str,
     members: Mapping[str, object] = {},
     headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
+) -> Response:
     """Return problem details of the type `about:blank`: their title is the status."""
     content = {
         **members,
@@ -38,4 +39,5 @@ def problem_response(
         "detail": detail,
         "request_id": request_id(),
     }
-    return JSONResponse(content, status, headers, media_type="application/problem+json")
+    # In ASCII: names of members come from the client, and not every text can be UTF-8.
+    return Response(json.dumps(content), status, headers, media_type="application/problem+json")

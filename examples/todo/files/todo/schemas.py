@@ -1,7 +1,9 @@
 """What clients send and get."""
 
+import re
 from datetime import date, datetime
 from typing import Annotated
+from unicodedata import category
 
 from pydantic import (
     AfterValidator,
@@ -20,16 +22,27 @@ def _one_kind_of_line_end(value: object) -> object:
 
 def _no_control_characters(value: str) -> str:
     """Refuse what no one types; PostgreSQL cannot store NUL."""
-    if any(
-        character < " " and character not in "\n\t" or character == "\x7f" for character in value
-    ):
+    if any(category(character) == "Cc" for character in value if character not in "\n\t"):
         raise ValueError("must have no control characters")
     return value
 
 
 def _one_line(value: str) -> str:
-    if "\n" in value:
+    if len(value.splitlines()) > 1:
         raise ValueError("must be one line")
+    return value
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _iso_date(value: object) -> object:
+    """Refuse numbers, which pydantic takes for seconds since 1970."""
+    if not (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+        raise ValueError("must be a date such as 2030-12-31")
     return value
 
 
@@ -41,16 +54,19 @@ Text = Annotated[
 ]
 Title = Annotated[Text, StringConstraints(min_length=1, max_length=30), AfterValidator(_one_line)]
 # What every database can store as the number of a row.
-Id = Annotated[int, Field(ge=1, lt=2**31)]
+Id = Annotated[int, Field(ge=1, lt=2**31), BeforeValidator(_no_boolean)]
+DueDate = Annotated[date, Field(ge=date(2000, 1, 1)), BeforeValidator(_iso_date)]
 
 
 class TaskIn(BaseModel):
     """A task as a client sends it."""
 
+    model_config = ConfigDict(extra="forbid")
+
     title: Title
     description: Annotated[Text, StringConstraints(max_length=1000)] = ""
     priority_id: Id
-    due_date: Annotated[date, Field(ge=date(2000, 1, 1))]
+    due_date: DueDate
 
 
 class PriorityOut(BaseModel):

@@ -4,11 +4,13 @@ Functions that change something commit it. Deleted tasks are as if they did not 
 """
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import date
-from typing import Literal
+from typing import Any, Literal, cast
 
 from loguru import logger
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, CursorResult, Select, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .models import Priority, Task, now
@@ -72,7 +74,7 @@ async def stream_tasks(session: AsyncSession, status: Status) -> AsyncIterator[T
 
 async def get_task(session: AsyncSession, task_id: int) -> Task:
     """Return a task; raise `TaskNotFound`."""
-    task = await session.get(Task, task_id)
+    task = await session.get(Task, task_id, populate_existing=True)
     if task is None or task.is_disabled:
         raise TaskNotFound(task_id)
     return task
@@ -80,8 +82,11 @@ async def get_task(session: AsyncSession, task_id: int) -> Task:
 
 async def create_task(session: AsyncSession, sent: TaskIn) -> Task:
     """Store a new task; raise `UnknownPriority`."""
-    task = Task(**sent.model_dump(), priority=await _priority(session, sent.priority_id))
+    task = Task(**sent.model_dump())
     session.add(task)
+    async with _known_priority(session, sent.priority_id):
+        await session.flush()
+    await session.refresh(task, ["priority"])
     await session.commit()
     logger.info("task created", task_id=task.id)
     return task
@@ -89,10 +94,9 @@ async def create_task(session: AsyncSession, sent: TaskIn) -> Task:
 
 async def update_task(session: AsyncSession, task_id: int, sent: TaskIn) -> Task:
     """Replace what a client can change; raise `TaskNotFound` or `UnknownPriority`."""
+    async with _known_priority(session, sent.priority_id):
+        await _change(session, task_id, **sent.model_dump())
     task = await get_task(session, task_id)
-    task.priority = await _priority(session, sent.priority_id)
-    for name, value in sent.model_dump().items():
-        setattr(task, name, value)
     await session.commit()
     logger.info("task updated", task_id=task_id)
     return task
@@ -100,18 +104,19 @@ async def update_task(session: AsyncSession, task_id: int, sent: TaskIn) -> Task
 
 async def complete_task(session: AsyncSession, task_id: int) -> Task:
     """Mark a task as done, once; raise `TaskNotFound`."""
+    is_open = Task.completed_at.is_(None)
+    completed = await _change(session, task_id, is_open, completed_at=now())
     task = await get_task(session, task_id)
-    if task.completed_at is None:
-        task.completed_at = now()
-        await session.commit()
+    await session.commit()
+    if completed:
         logger.info("task completed", task_id=task_id)
     return task
 
 
 async def delete_task(session: AsyncSession, task_id: int) -> None:
     """Hide a task from everyone; raise `TaskNotFound`."""
-    task = await get_task(session, task_id)
-    task.is_disabled = True
+    if not await _change(session, task_id, is_disabled=True):
+        raise TaskNotFound(task_id)
     await session.commit()
     logger.info("task deleted", task_id=task_id)
 
@@ -124,13 +129,32 @@ async def count_overdue(session: AsyncSession) -> dict[str, int]:
         & Task.completed_at.is_(None)
         & (Task.due_date < date.today())
     )
-    counted = select(Priority.priority, func.count(Task.id)).outerjoin(Task, overdue)
+    counted = select(Priority.priority, func.count(Task.id).label("number")).outerjoin(
+        Task, overdue
+    )
     found = await session.execute(counted.group_by(Priority.id, Priority.priority))
-    return {priority: number for priority, number in found.tuples()}  # noqa: C416 - it has keys()
+    return {row.priority: row.number for row in found}
 
 
-async def _priority(session: AsyncSession, priority_id: int) -> Priority:
-    priority = await session.get(Priority, priority_id)
-    if priority is None:
-        raise UnknownPriority(priority_id)
-    return priority
+async def _change(
+    session: AsyncSession, task_id: int, *conditions: ColumnElement[bool], **values: object
+) -> bool:
+    """Change a task, unless it was deleted or a condition is false; return whether it was changed.
+
+    The condition and the change are one statement, so that of two clients only one changes the task.
+    It is the first of its transaction: SQLite makes it wait for another writer, but it fails at once
+    where a transaction has read before.
+    """
+    found = (Task.id == task_id, Task.is_disabled.is_(False), *conditions)
+    changed = await session.execute(update(Task).where(*found).values(values))
+    return cast("CursorResult[Any]", changed).rowcount == 1
+
+
+@asynccontextmanager
+async def _known_priority(session: AsyncSession, priority_id: int) -> AsyncIterator[None]:
+    """Raise `UnknownPriority` if the tables refuse a task: it is their only rule for what clients send."""
+    try:
+        yield
+    except IntegrityError:
+        await session.rollback()
+        raise UnknownPriority(priority_id) from None

@@ -10,7 +10,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ..database import Database
 
 
 class OutdatedSchema(Exception):
@@ -24,13 +25,13 @@ def alembic_config(connection: Connection | None = None) -> Config:
     return config
 
 
-async def check_schema(engine: AsyncEngine) -> None:
+async def check_schema(database: Database) -> None:
     """Raise `OutdatedSchema` if a migration is missing.
 
     Tables that are newer are no error: while a new version is deployed, the old one still runs.
     """
-    async with engine.connect() as connection:
-        found = await connection.run_sync(_revision)
+    async with database.session() as session:
+        found = await (await session.connection()).run_sync(_revision)
     script = ScriptDirectory.from_config(alembic_config())
     known = [revision.revision for revision in script.walk_revisions()]  # the newest first
     if found is None or found in known[1:]:
