@@ -51,7 +51,7 @@ e2e: .venv/dev
 	@$(BIN)/pytest tests/e2e $(value ARGS)
 
 # Run the e2e tests with every server and 5,000 connections of random bytes: after a change of a server, before a release.
-e2e-full: .venv/dev
+e2e-full: .venv/browser
 	@SERVERS="hypercorn uvicorn" FUZZ_CONNECTIONS=5000 $(BIN)/pytest tests/e2e tests/e2e_full $(value ARGS)
 
 # Run a project's tests with its oldest and newest dependencies and Pythons; ARGS="--server uvicorn" runs some; takes an hour.
@@ -95,6 +95,10 @@ clean:
 .venv/dev: pyproject.toml | .venv/bin/uv
 	@$(BIN)/uv pip install --quiet --python .venv --group dev
 	@touch $@ .venv/new .venv/update
+
+.venv/browser: .venv/dev
+	@$(BIN)/uv pip install --quiet --python .venv --group browser
+	@touch $@
 
 .venv/bin/uv:
 	$(NEW_ENOUGH)

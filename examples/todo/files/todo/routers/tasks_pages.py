@@ -35,7 +35,7 @@ async def find_task(task_id: str, session: Session) -> TaskOut:
     try:
         number = ID.validate_python(task_id)
     except ValidationError:
-        raise HTTPException(404) from None
+        raise HTTPException(404, "There is no such task.") from None
     return TaskOut.model_validate(await tasks.get_task(session, number))
 
 
