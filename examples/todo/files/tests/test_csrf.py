@@ -37,6 +37,14 @@ async def test_a_form_needs_the_cookie(cookie: str, client: AsyncClient) -> None
     assert response.status_code == 403
 
 
+async def test_a_multipart_form_is_refused(client: AsyncClient) -> None:
+    """Pages send no files, so that their parser cannot be attacked."""
+    await client.get("/tasks/new")
+    token = client.cookies["csrf_token"]
+    files = {"csrf_token": (None, token)} | {name: (None, value) for name, value in TASK.items()}
+    assert (await client.post("/tasks/new", files=files)).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

@@ -58,10 +58,13 @@ async def read_form(request: Request) -> dict[str, str]:
     """Return a form's fields; raise `ForgedForm`."""
     if is_cross_site(request):
         raise ForgedForm("Another site has sent this form, so nothing was changed.")
-    async with request.form(max_files=0, max_fields=20) as form:
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    fields: dict[str, str] = {}
+    # Pages send no files, so nothing of multipart bodies has to be read.
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        async with request.form(max_fields=20) as form:
+            fields = {name: str(value) for name, value in form.items()}
     cookie = request.cookies.get(cookie_name(request), "")
-    sent = fields.get("csrf_token", "").encode("utf-8", "replace")
+    sent = fields.get("csrf_token", "").encode()
     if not (TOKEN.fullmatch(cookie) and secrets.compare_digest(cookie.encode(), sent)):
         raise ForgedForm(
             "The form is too old, or your browser refuses cookies, so nothing was changed."
