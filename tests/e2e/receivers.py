@@ -1,4 +1,4 @@
-"""Fake receivers of alerts on loopback: Slack's webhook and a mail server."""
+"""Fake receivers of alerts on this machine: Slack's webhook and a mail server."""
 
 import base64
 import email
@@ -21,8 +21,8 @@ class Receiver(ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, handler: type[BaseRequestHandler]) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
+    def __init__(self, handler: type[BaseRequestHandler], host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), handler)
         self.inbox: Queue[tuple[str, str]] = Queue()
         self.port: int = self.socket.getsockname()[1]
 

@@ -17,7 +17,12 @@ secrets/%:
 	@python3 -I -c "import secrets; print(secrets.token_urlsafe(24))" >$@.new
 	@chmod 644 $@.new && mv $@.new $@
 
-up: secrets
+.PHONY: upgrade
+# Migrate the database in Docker while the old instances serve; `make up` begins with it
+upgrade: secrets
+	docker compose run --rm --build --no-TTY migrate
+
+up: upgrade
 
 .PHONY: backup
 # Write the database in Docker to standard output: make -s backup >todo.sql
