@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from .. import tasks
 from ..csrf import FormFields, read_form
@@ -30,16 +31,15 @@ ID: TypeAdapter[int] = TypeAdapter(Id)
 router = APIRouter(include_in_schema=False)
 
 
-async def find_task(task_id: str, session: Session) -> TaskOut:
-    """Return the task of the path; an invalid id is an unknown address."""
+def read_id(task_id: str) -> int:
+    """Return the id in the path; an invalid one is an unknown address."""
     try:
-        number = ID.validate_python(task_id)
+        return ID.validate_python(task_id)
     except ValidationError:
         raise HTTPException(404, "There is no such task.") from None
-    return TaskOut.model_validate(await tasks.get_task(session, number))
 
 
-FoundTask = Annotated[TaskOut, Depends(find_task)]
+TaskId = Annotated[int, Depends(read_id)]
 Checked = Depends(read_form)
 
 
@@ -139,41 +139,49 @@ async def download_completed(session: Session) -> Response:
 
 
 @router.get("/tasks/{task_id}")
-async def show_task(request: Request, session: Session, task: FoundTask, place: Here) -> Response:
+async def show_task(request: Request, session: Session, task_id: TaskId, place: Here) -> Response:
     """Show a task, in the form that changes it."""
+    task = await get_task(session, task_id)
     return await form_page(request, session, TaskForm.of(task), task, place.message)
 
 
 @router.post("/tasks/{task_id}")
 async def change_task(
-    request: Request, session: Session, fields: FormFields, task: FoundTask
+    request: Request, session: Session, fields: FormFields, task_id: TaskId
 ) -> Response:
     """Change a task."""
     form = TaskForm(fields)
     if sent := form.validate():
         try:
-            await tasks.update_task(session, task.id, sent)
-            return see(request, Place(notice="saved"), "show_task", task_id=task.id)
+            await tasks.update_task(session, task_id, sent)
+            return see(request, Place(notice="saved"), "show_task", task_id=task_id)
         except UnknownPriority as error:
             form.errors["priority_id"] = error.detail
-    return await form_page(request, session, form, task)
+    return await form_page(request, session, form, await get_task(session, task_id))
 
 
 @router.post("/tasks/{task_id}/completed", dependencies=[Checked])
-async def finish_task(request: Request, session: Session, task: FoundTask, place: Here) -> Response:
+async def finish_task(request: Request, session: Session, task_id: TaskId, place: Here) -> Response:
     """Complete a task, and return to the place in the list."""
-    await tasks.complete_task(session, task.id)
+    await tasks.complete_task(session, task_id)
     return see(request, place.model_copy(update={"notice": "completed"}))
 
 
 @router.get("/tasks/{task_id}/deleted")
-async def ask_deletion(request: Request, task: FoundTask, place: Here) -> Response:
+async def ask_deletion(
+    request: Request, session: Session, task_id: TaskId, place: Here
+) -> Response:
     """Ask for a confirmation."""
-    return page(request, "delete.html", task=task, place=place)
+    return page(request, "delete.html", task=await get_task(session, task_id), place=place)
 
 
 @router.post("/tasks/{task_id}/deleted", dependencies=[Checked])
-async def remove_task(request: Request, session: Session, task: FoundTask, place: Here) -> Response:
+async def remove_task(request: Request, session: Session, task_id: TaskId, place: Here) -> Response:
     """Delete a task, and return to the place in the list."""
-    await tasks.delete_task(session, task.id)
+    await tasks.delete_task(session, task_id)
     return see(request, place.model_copy(update={"notice": "deleted"}))
+
+
+async def get_task(session: AsyncSession, task_id: int) -> TaskOut:
+    """Return a task as pages show it."""
+    return TaskOut.model_validate(await tasks.get_task(session, task_id))
