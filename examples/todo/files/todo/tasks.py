@@ -68,7 +68,8 @@ async def list_tasks(
 
 async def stream_tasks(session: AsyncSession, status: Status) -> AsyncIterator[Task]:
     """Yield the tasks without keeping all of them in memory."""
-    async for task in await session.stream_scalars(_wanted(status)):
+    in_parts = _wanted(status).execution_options(yield_per=200)
+    async for task in await session.stream_scalars(in_parts):
         yield task
 
 
