@@ -312,8 +312,8 @@ def test_outage(todo: Todo) -> None:
     assert [one.inspected["RestartCount"] for one in todo.instances()] == [0] * INSTANCES
     assert [one.inspected["State"]["StartedAt"] for one in todo.instances()] == before
     print(
-        f"outage: {len(load.answers)} requests, {len(load.failed)} failed, slowest "
-        f"{max(answer.seconds for answer in load.answers):.1f} s, {back - began:.1f} s until ready"
+        f"outage: {len(load.answers)} requests, {len(load.failed)} failed,"
+        f" {load.slowest:.1f} s the slowest, ready after {back - began:.1f} s"
     )
 
 
@@ -332,7 +332,7 @@ def test_migration_under_load(todo: Todo) -> None:
     assert todo.sql("SELECT COUNT(*) FROM tasks WHERE note IS NOT NULL") == [["0"]]
     rows = todo.sql("SELECT title FROM tasks WHERE title LIKE 'migration %'")
     assert load.written() == {title for [title] in rows}
-    print(f"migration: {len(load.answers)} requests")
+    print(f"migration: {len(load.answers)} requests, {load.slowest:.1f} s the slowest")
 
 
 def test_backup(todo: Todo) -> None:

@@ -193,6 +193,11 @@ class Load:
         """The responses that say that something failed."""
         return [answer for answer in self.answers if answer.status >= 400]
 
+    @property
+    def slowest(self) -> float:
+        """The time of the slowest response, in seconds."""
+        return max(answer.seconds for answer in self.answers)
+
     def written(self) -> set[str]:
         """Return the titles of the tasks that the service said it had stored."""
         return {answer.title for answer in self.answers if answer.status == 201}
