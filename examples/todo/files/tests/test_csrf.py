@@ -6,6 +6,7 @@ import pytest
 from fastapi.routing import APIRoute
 from httpx import ASGITransport, AsyncClient, Headers
 
+from todo import resources
 from todo.main import app
 from todo.routers.tasks_pages import router
 
@@ -35,6 +36,15 @@ async def test_a_form_needs_the_cookie(cookie: str, client: AsyncClient) -> None
     headers = Headers({"Cookie": f"csrf_token={cookie}"}, encoding="latin-1")
     response = await client.post("/tasks/new", data=TASK | {"csrf_token": cookie}, headers=headers)
     assert response.status_code == 403
+
+
+@pytest.mark.parametrize("path", POSTS)
+async def test_a_forged_form_takes_no_connection(
+    path: str, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A form is read and checked before the database is asked for anything."""
+    monkeypatch.delattr(resources, "database")
+    assert (await client.post(path.format(task_id=1))).status_code == 403
 
 
 async def test_a_multipart_form_is_refused(client: AsyncClient) -> None:

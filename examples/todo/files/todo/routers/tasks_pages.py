@@ -1,4 +1,7 @@
-"""Tasks as pages, which need no JavaScript; a change is a form that redirects to a page."""
+"""Tasks as pages, which need no JavaScript; a change is a form that redirects to a page.
+
+Endpoints name their session last: it takes a connection, which must not wait for a form's body.
+"""
 
 import math
 from typing import Annotated, Literal
@@ -87,7 +90,7 @@ async def home(request: Request) -> Response:
 
 
 @router.get("/tasks/")
-async def show_tasks(request: Request, session: Session, place: Here) -> Response:
+async def show_tasks(request: Request, place: Here, session: Session) -> Response:
     """Show a part of the list."""
     wanted = None if place.status == "all" else place.status
     offset = PAGE_SIZE * (place.page - 1)
@@ -114,7 +117,7 @@ async def show_new_task(request: Request, session: Session) -> Response:
 
 
 @router.post("/tasks/new")
-async def add_task(request: Request, session: Session, fields: FormFields) -> Response:
+async def add_task(request: Request, fields: FormFields, session: Session) -> Response:
     """Create a task."""
     form = TaskForm(fields)
     if sent := form.validate():
@@ -139,7 +142,7 @@ async def download_completed(session: Session) -> Response:
 
 
 @router.get("/tasks/{task_id}")
-async def show_task(request: Request, session: Session, task_id: TaskId, place: Here) -> Response:
+async def show_task(request: Request, task_id: TaskId, place: Here, session: Session) -> Response:
     """Show a task, in the form that changes it."""
     task = await get_task(session, task_id)
     return await form_page(request, session, TaskForm.of(task), task, place.message)
@@ -147,7 +150,7 @@ async def show_task(request: Request, session: Session, task_id: TaskId, place: 
 
 @router.post("/tasks/{task_id}")
 async def change_task(
-    request: Request, session: Session, fields: FormFields, task_id: TaskId
+    request: Request, task_id: TaskId, fields: FormFields, session: Session
 ) -> Response:
     """Change a task."""
     form = TaskForm(fields)
@@ -161,7 +164,7 @@ async def change_task(
 
 
 @router.post("/tasks/{task_id}/completed", dependencies=[Checked])
-async def finish_task(request: Request, session: Session, task_id: TaskId, place: Here) -> Response:
+async def finish_task(request: Request, task_id: TaskId, place: Here, session: Session) -> Response:
     """Complete a task, and return to the place in the list."""
     await tasks.complete_task(session, task_id)
     return see(request, place.model_copy(update={"notice": "completed"}))
@@ -169,14 +172,14 @@ async def finish_task(request: Request, session: Session, task_id: TaskId, place
 
 @router.get("/tasks/{task_id}/deleted")
 async def ask_deletion(
-    request: Request, session: Session, task_id: TaskId, place: Here
+    request: Request, task_id: TaskId, place: Here, session: Session
 ) -> Response:
     """Ask for a confirmation."""
     return page(request, "delete.html", task=await get_task(session, task_id), place=place)
 
 
 @router.post("/tasks/{task_id}/deleted", dependencies=[Checked])
-async def remove_task(request: Request, session: Session, task_id: TaskId, place: Here) -> Response:
+async def remove_task(request: Request, task_id: TaskId, place: Here, session: Session) -> Response:
     """Delete a task, and return to the place in the list."""
     await tasks.delete_task(session, task_id)
     return see(request, place.model_copy(update={"notice": "deleted"}))
