@@ -264,7 +264,7 @@ def own_site(project: Path) -> None:
     change(
         project,
         "Caddyfile",
-        "\tredir / /api/docs\n",
+        "\tredir / {$ROOT_PATH}/docs\n",
         "\thandle /shop/* {\n\t\troot * /srv\n\t\tfile_server\n\t}\n\tredir / /shop/\n",
     )
     change(
