@@ -1,4 +1,4 @@
-"""database.py, database_url.py and dependencies.py"""
+"""database.py and dependencies.py"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,14 +7,11 @@ from pathlib import Path
 import pytest
 from httpx import AsyncClient
 from prometheus_client import REGISTRY
-from pydantic import SecretStr
-from sqlalchemy import URL, make_url, text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError, TimeoutError
 
 from todo import database as module
-from todo.config import Settings
 from todo.database import Database
-from todo.database_url import with_password
 
 from .conftest import Log
 
@@ -125,34 +122,3 @@ async def test_errors_have_no_parameters(opened: Database) -> None:
         with pytest.raises(OperationalError) as raised:
             await session.execute(text("SELECT nothing + :name"), {"name": "canary"})
     assert "canary" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "canary",
-        "mysql+pymysql://user:canary@host/name",
-        "postgresql://user:canary@host/name",
-        "nosuch+driver://user:canary@host/name",
-        "mysql+aiomysql://user:canary@host:port/name",
-    ],
-)
-def test_bad_urls_stop_the_start(url: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line names the variable and what is allowed, and has nothing of the URL."""
-    monkeypatch.setenv("DATABASE_URL", url)
-    with pytest.raises(SystemExit):
-        Settings.load()
-    [line] = log()
-    assert "DATABASE_URL is ***; it must be a URL of SQLite" in line["message"]
-    assert "canary" not in str(line)
-
-
-def test_the_password_can_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DATABASE_PASSWORD_FILE is the password of a database on a server, SQLite has none."""
-    (tmp_path / "password").write_text("p@ss/word\n")
-    monkeypatch.setenv("DATABASE_PASSWORD_FILE", f"{tmp_path}/password")
-    password = Settings.load().database_password
-    server = with_password(SecretStr("mysql+aiomysql://todo:old@host/todo"), password)
-    assert isinstance(server, URL)
-    assert (server.password, server.host) == ("p@ss/word", "host")
-    assert with_password(SecretStr("sqlite+aiosqlite:///todo.db"), password).password is None
