@@ -100,3 +100,22 @@ async def test_the_token_is_in_no_line(client: AsyncClient, log: Log) -> None:
     assert "ForgedForm" in lines
     assert client.cookies["csrf_token"] not in lines
     assert "forged" not in lines
+
+
+@pytest.mark.parametrize("failing", ["pages.templates.TemplateResponse", "tasks.create_task"])
+async def test_the_token_is_in_no_traceback(
+    failing: str, client: AsyncClient, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure with the form or its page shows neither the token nor the cookie."""
+
+    def fail(*args: object, **options: object) -> None:
+        raise RuntimeError(f"failed with {options}")
+
+    await client.get("/tasks/new")
+    token = client.cookies["csrf_token"]
+    monkeypatch.setattr(f"todo.{failing}", fail)
+    form = TASK | {"csrf_token": token, "title": "" if "pages" in failing else "x"}
+    assert (await client.post("/tasks/new", data=form)).status_code == 500
+    (line,) = log("unhandled exception")
+    assert "RuntimeError" in line["exception"]
+    assert token not in str(line)

@@ -64,8 +64,8 @@ async def read_form(request: Request) -> dict[str, str]:
         async with request.form(max_fields=20) as form:
             fields = {name: str(value) for name, value in form.items()}
     cookie = request.cookies.get(cookie_name(request), "")
-    sent = fields.get("csrf_token", "").encode()
-    if not (TOKEN.fullmatch(cookie) and secrets.compare_digest(cookie.encode(), sent)):
+    sent_token = fields.get("csrf_token", "").encode()
+    if not (TOKEN.fullmatch(cookie) and secrets.compare_digest(cookie.encode(), sent_token)):
         raise ForgedForm(
             "The form is too old, or your browser refuses cookies, so nothing was changed."
             " Go back, reload the page, and send the form again."
