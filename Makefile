@@ -8,7 +8,7 @@ NEW_ENOUGH = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	|| { echo "Python 3.11 or newer is required; set its name with PYTHON=python3.13" >&2; exit 1; }
 
 .DELETE_ON_ERROR:
-.PHONY: help new update example test lint format e2e e2e-full canary bench soak pictures portable release clean
+.PHONY: help new example sample update test lint format e2e e2e-full canary bench soak pictures portable release clean
 
 # Show these targets.
 help:
@@ -17,6 +17,11 @@ help:
 # Scaffold a service beside this folder or in OUT=folder; pass answers as ARGS="--no-input project_name=…".
 new: .venv/new
 	@$(BIN)/python make_new.py --output-dir "$(OUT)" $(value ARGS)
+
+# Scaffold a service with all options, to browse, as sample_service in OUT=folder.
+sample: .venv/new
+	@$(BIN)/python make_new.py --output-dir "$(OUT)" --no-input project_name="Sample Service" \
+		use_sentry=true use_prometheus=true use_docker=true
 
 # Merge a newer version into PROJECT=folder: TO=ref, ARGS="use_sentry=true"; CHECK=1 only looks.
 update: .venv/update

@@ -28,6 +28,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
         f"{PACKAGE}/_internal/sentry",
         f"{PACKAGE}/sentry.py",
         "docs/sentry.md",
+        "local_sentry.py",
         "tests/test_sentry.py",
     ),
     "use_prometheus": (

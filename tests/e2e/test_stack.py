@@ -156,8 +156,7 @@ def test_image_is_small_and_clean(server: str, stack: Stack) -> None:
     """The image adds little to its base and has no compiler, git, uv, cache or test."""
     image = stack.container("app").inspected["Image"]
     dockerfile = (stack.project / "Dockerfile").read_text()
-    [python] = re.findall(r"^ARG PYTHON=(\S+)$", dockerfile, re.MULTILINE)
-    base = re.findall(r"^FROM (\S+)$", dockerfile, re.MULTILINE)[-1].replace("${PYTHON}", python)
+    [base] = re.findall(r"^FROM (\S+) AS base$", dockerfile, re.MULTILINE)
     size, of_base = (int(stack("docker", "image", "inspect", "-f", "{{.Size}}", name))
                      for name in (image, base))  # fmt: skip
     assert size - of_base < ADDED[server] * MEGABYTE

@@ -89,7 +89,8 @@ def test_commands_without_make(combination: str, bake: Callable[..., Path]) -> N
         recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
         assert recipe
         shown = re.findall("`(.*? .*?)`", cell.replace("uv add httpx", "uv add "))
-        run_by_make = [line for line in recipe[1].splitlines() if "coverage erase" not in line]
+        lines = recipe[1].replace("\\\n", "").splitlines()
+        run_by_make = [line for line in lines if "coverage erase" not in line]
         for line, text in zip(run_by_make, shown, strict=True):
             assert text in line
 

@@ -315,6 +315,15 @@ def test_old_python(target: str, repository: Path, home: Path) -> None:
 # --- Publishing
 
 
+def pretend_to_install(folder: Path) -> None:
+    """Make a `.venv` that make takes for complete, with the Python of the tests."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin/uv").touch()
+    (folder / "bin/python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (folder / "bin/python").chmod(0o755)
+    (folder / "new").touch()
+
+
 @pytest.fixture
 def runner(repository: Path, home: Path, tmp_path: Path) -> Callable[[str], list[str]]:
     """A function that releases a version, pushes it, and runs the workflow's steps in a clone.
@@ -339,6 +348,7 @@ def runner(repository: Path, home: Path, tmp_path: Path) -> Callable[[str], list
         temporary.mkdir()
         git(tmp_path, "clone", "--quiet", str(origin), str(work))
         git(work, "checkout", "--quiet", f"v{version}")
+        pretend_to_install(work / ".venv")
         variables = {
             "TAG": f"v{version}",
             "PRERELEASE": str("-" in version).lower(),
@@ -351,8 +361,9 @@ def runner(repository: Path, home: Path, tmp_path: Path) -> Callable[[str], list
                 if variables["PRERELEASE"] == "true":
                     continue
             done = run(
-                "bash", "-e", "-c", step["run"], cwd=work, env=environment(home, **variables)
-            )
+                "bash", "-e", "-c", step["run"],
+                cwd=work, env=environment(home, **variables, **step.get("env", {})),
+            )  # fmt: skip
             assert done.returncode == 0, done.stderr
         return (temporary / "gh").read_text("utf-8").splitlines()
 
@@ -367,6 +378,8 @@ def test_workflow(runner: Callable[[str], list[str]], repository: Path, tmp_path
         "--title", "Plinth v0.2.0", "--notes-file", str(notes),
     ]  # fmt: skip
     assert notes.read_text("utf-8") == CHANGES
+    # A project with all options, to browse.
+    assert "sample_service/sentry.py" in git(origin, "ls-tree", "-r", "--name-only", "sample")
     first = git(origin, "rev-parse", "portable")
     assert git(origin, "show", "portable:portable.json").count(git(repository, "rev-parse", "HEAD"))
 

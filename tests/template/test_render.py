@@ -36,8 +36,10 @@ SLUGS = ("a", "zz", "s" * 30)
 
 PATHS = {
     ".gitattributes",
+    ".github/dependabot.yml",
     ".github/workflows/ci.yml",
     ".gitignore",
+    ".pre-commit-config.yaml",
     "Makefile",
     "README.md",
     "docs/log.md",
@@ -146,6 +148,7 @@ PATHS = {
 OPTION_PATHS: dict[str, set[str]] = {
     "use_sentry": {
         "docs/sentry.md",
+        "local_sentry.py",
         "my_service/_internal/reports/__init__.py",
         "my_service/_internal/reports/route.py",
         "my_service/_internal/sentry/__init__.py",
