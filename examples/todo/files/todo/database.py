@@ -23,6 +23,8 @@ POOL = {
     "pool_timeout": CONNECT_TIMEOUT,
     "pool_recycle": 1800,  # seconds; networks forget connections that are idle for hours
     "pool_pre_ping": True,  # replaces connections that broke while they were idle
+    # Sessions roll back themselves; the pool would log an ERROR where a connection broke meanwhile.
+    "pool_reset_on_return": None,
 }
 # For a connection to a server, and for SQLite, where it is the time to wait for another writer.
 SERVER, SQLITE = {"connect_timeout": 3}, {"timeout": 5}
