@@ -287,7 +287,7 @@ def test_alert(todo: Todo) -> None:
 def test_outage(todo: Todo) -> None:
     """Without its database the service says 503, in one ERROR line; then it serves as before."""
     before = [one.inspected["State"]["StartedAt"] for one in todo.instances()]
-    with todo.load("outage") as load:
+    with todo.load("outage 😀") as load:
         began = time.monotonic()
         todo.stack.compose("stop", "database")
         until(lambda: todo.readiness() == {503}, 20)
