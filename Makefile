@@ -8,7 +8,7 @@ NEW_ENOUGH = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	|| { echo "Python 3.11 or newer is required; set its name with PYTHON=python3.13" >&2; exit 1; }
 
 .DELETE_ON_ERROR:
-.PHONY: help new example sample update test lint format e2e e2e-full canary bench soak pictures portable release clean
+.PHONY: help new sample update example test lint format e2e e2e-full canary bench soak pictures portable release clean
 
 # Show these targets.
 help:
