@@ -378,8 +378,10 @@ def test_workflow(runner: Callable[[str], list[str]], repository: Path, tmp_path
         "--title", "Plinth v0.2.0", "--notes-file", str(notes),
     ]  # fmt: skip
     assert notes.read_text("utf-8") == CHANGES
-    # A project with all options, to browse.
+    # A project with all options, to browse. GitHub refuses a push with a workflow in any commit.
     assert "sample_service/sentry.py" in git(origin, "ls-tree", "-r", "--name-only", "sample")
+    for branch in ("portable", "sample"):
+        assert git(origin, "log", "--format=%h", branch, "--", ".github/workflows") == ""
     first = git(origin, "rev-parse", "portable")
     assert git(origin, "show", "portable:portable.json").count(git(repository, "rev-parse", "HEAD"))
 
@@ -412,12 +414,15 @@ def test_tag_of_a_fork(repository: Path, home: Path) -> None:
 
 
 def test_workflow_starts_with_a_tag() -> None:
-    """Tags of versions start the workflow; it may write, and releases wait for each other."""
+    """Tags of versions start the workflow; only the job that publishes may write."""
     workflow = yaml.load(
         (TEMPLATE / ".github/workflows/release.yml").read_text("utf-8"), yaml.BaseLoader
     )
     assert workflow["on"] == {"push": {"tags": ["v*"]}}
-    assert workflow["permissions"] == {"contents": "write"}
+    assert workflow["permissions"] == {"contents": "read"}
+    may_write = [name for name, job in workflow["jobs"].items() if "permissions" in job]
+    assert may_write == ["release"]
+    assert workflow["jobs"]["release"]["permissions"] == {"contents": "write"}
     assert workflow["concurrency"] == {"group": "${{ github.workflow }}"}
     checkout = workflow["jobs"]["release"]["steps"][0]
     assert checkout["with"] == {"fetch-depth": "0"}
