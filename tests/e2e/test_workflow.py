@@ -67,8 +67,9 @@ def run_job(project: Path, job: dict[str, Any], env: dict[str, str], **contexts:
 
 
 def evaluate(text: str, contexts: dict[str, str]) -> str:
-    """Replace `${{ secrets.NAME }}` and `${{ vars.NAME }}`."""
-    return re.sub(r"\$\{\{ (?:secrets|vars)\.(\w+) \}\}", lambda found: contexts[found[1]], text)
+    """Replace `${{ secrets.NAME }}` and `${{ vars.NAME || 'default' }}`."""
+    pattern = r"\$\{\{ (?:secrets|vars)\.(\w+)(?: \|\| '(.*?)')? \}\}"
+    return re.sub(pattern, lambda found: contexts.get(found[1]) or found[2], text)
 
 
 def jobs(project: Path) -> dict[str, Any]:
@@ -154,7 +155,7 @@ def test_release_job(project: Path, tools: Path) -> None:
     release = {"version": "x", "dateCreated": "2026-01-01T00:00:00Z", "projects": []}
     with stand_in(lambda asked: [] if asked[:3] == "GET" else release) as (url, sent):
         contexts = {"SENTRY_AUTH_TOKEN": "t", "SENTRY_ORG": "acme", "SENTRY_PROJECT": "shop"}
-        run_job(project, job, variables(tools, SENTRY_URL=url), **contexts)
+        run_job(project, job, variables(tools), **contexts, SENTRY_URL=url)
     request, body = sent[0]
     assert request == "POST /api/0/organizations/acme/releases/"
     assert (body["version"], body["projects"]) == (git(project, "rev-parse", "HEAD"), ["shop"])
