@@ -1,6 +1,8 @@
 """What a team expects around a service: its workflow, Dependabot and pre-commit."""
 
 import re
+import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -107,3 +109,14 @@ def test_pre_commit_is_valid(project: Path) -> None:
     monitoring = ["monitoring"] if (project / "monitoring").exists() else []
     compose = ["compose"] if (project / "compose.yaml").exists() else []
     assert hooks == ["lint", *monitoring, *compose]
+
+
+def test_hooks_need_all_their_tools(bake: Bake, tmp_path: Path) -> None:
+    """A hook passes if one of its tools is not installed."""
+    project = bake(**COMBINATIONS["all"])
+    (tmp_path / "sh").symlink_to(str(shutil.which("sh")))
+    (tmp_path / "promtool").touch(0o755)
+    _, *hooks = read(project / ".pre-commit-config.yaml")["repos"][0]["hooks"]
+    for hook in hooks:
+        done = run(*shlex.split(hook["entry"]), cwd=project, env={"PATH": str(tmp_path)})
+        assert done.returncode == 0, done.stderr
