@@ -63,6 +63,19 @@ def test_workflow_calls_only_make_targets(workflow: str, job: str, targets: list
     assert commands(workflow, job) == targets
 
 
+def test_only_the_job_that_pushes_keeps_credentials() -> None:
+    """The tests run packages of others; no token of the repository is on the disk then."""
+    keeping = [
+        (workflow.stem, name)
+        for workflow in (TEMPLATE / ".github/workflows").glob("*.yml")
+        for name, job in jobs(workflow.stem).items()
+        for step in job["steps"]
+        if "checkout" in step.get("uses", "")
+        and step.get("with", {}).get("persist-credentials") is not False
+    ]
+    assert keeping == [("release", "release")]
+
+
 def test_canary_has_the_oldest_and_the_newest_python() -> None:
     """The scheduled workflow installs both ends of the Pythons that projects support."""
     steps = [step.get("with", {}) for step in jobs("canary")["canary"]["steps"]]
