@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
 from httpx import AsyncClient, ConnectError, MockTransport, Request, Response
 
@@ -171,6 +171,23 @@ async def test_an_unknown_path_is_a_problem(
     content = response.json()
     assert (response.status_code, content["status"], content["title"]) == (status, status, title)
     assert (content["type"], content["detail"]) == ("about:blank", title)
+
+
+@pytest.mark.parametrize(
+    ("status", "title"), [(204, None), (304, None), (404, "Not Found"), (460, "")]
+)
+async def test_any_status(status: int, title: str | None, app: FastAPI) -> None:
+    """A status that allows no body has none, and one that nobody registered has no title."""
+
+    @app.get("/raise")
+    async def fail() -> None:
+        raise HTTPException(status, "why", {"etag": "x"})
+
+    async with connect(app) as client:
+        response = await client.get("/raise")
+    assert (response.status_code, response.headers["etag"]) == (status, "x")
+    content = response.json() if response.content else {"title": None}
+    assert content["title"] == title
 
 
 async def test_a_problem_can_have_any_text(app: FastAPI) -> None:
