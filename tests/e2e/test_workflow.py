@@ -228,7 +228,10 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
 def test_make_sentry(
     install: Callable[[str], Path], start: Callable[..., subprocess.Popen[str]], tools: Path
 ) -> None:
-    """`make sentry` prints a DSN; a failure under `make dev` is its event, by the request's id."""
+    """`make sentry` prints a DSN; a failure under `make dev` is its event, by the request's id.
+
+    The next start keeps the project and takes another port.
+    """
     project, port = install("all"), str(free_port())
     sentry = start(project, "sentry", BUGSINK_PORT=port)
     try:
@@ -248,6 +251,13 @@ def test_make_sentry(
         os.killpg(sentry.pid, signal.SIGINT)
         assert read_until(sentry, r"The events are in (\S+);")[1] == f"{project}/.sentry"
         assert git(project, "status", "--porcelain", "--", ".sentry") == ""
+        sentry.wait(30)
+        other = str(free_port())
+        sentry = start(project, "sentry", BUGSINK_PORT=other)
+        assert read_until(sentry, r"SENTRY_DSN=(\S+) make dev")[1] == dsn.replace(
+            f":{port}/", f":{other}/"
+        )
+        read_until(sentry, f"Listening at: http://127.0.0.1:{other}")
     finally:
         if sentry.poll() is None:
             os.killpg(sentry.pid, signal.SIGINT)
