@@ -177,7 +177,7 @@ async def test_an_unknown_path_is_a_problem(
     ("status", "title"), [(204, None), (304, None), (404, "Not Found"), (460, "")]
 )
 async def test_any_status(status: int, title: str | None, app: FastAPI) -> None:
-    """A status that allows no body has none, and one that nobody registered has no title."""
+    """A status that allows no body has none, and an unregistered one has no title."""
 
     @app.get("/raise")
     async def fail() -> None:
