@@ -70,7 +70,16 @@ async def test_bad_tasks_are_problems(change: dict[str, object], client: AsyncCl
     response = await client.post(TASKS, content=content, headers=JSON)
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
-    assert response.json()["errors"][0]["pointer"].startswith("#/")
+    error = response.json()["errors"][0]
+    assert (error["in"], error["pointer"][:2]) == ("body", "#/")
+
+
+async def test_a_body_that_is_no_json_is_a_problem(client: AsyncClient) -> None:
+    """The error points at the whole body, and says why it is no JSON."""
+    response = await client.post(TASKS, content='{"title": "a",,}', headers=JSON)
+    (error,) = response.json()["errors"]
+    assert (response.status_code, error["pointer"]) == (422, "#")
+    assert error["detail"].startswith("JSON decode error: ")
 
 
 @pytest.mark.parametrize("path", ["/0", "/x", "/2147483648", "/%00", "?limit=101", "?status=late"])

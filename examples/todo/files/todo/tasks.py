@@ -36,7 +36,8 @@ class UnknownPriority(Problem):
 
     def __init__(self, priority_id: int) -> None:
         detail = f"There is no priority {priority_id}."
-        super().__init__(detail, errors=[{"pointer": "#/priority_id", "detail": detail}])
+        error = {"in": "body", "pointer": "#/priority_id", "detail": detail}
+        super().__init__(detail, errors=[error])
 
 
 def _wanted(status: Status | None) -> Select[Task]:
