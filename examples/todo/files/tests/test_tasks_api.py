@@ -11,6 +11,7 @@ JSON = {"Content-Type": "application/json"}
 
 BAD = {
     "empty title": {"title": " \t "},
+    "invisible title": {"title": "\u200b \ufeff"},
     "long title": {"title": "😀" * 31},
     "two lines": {"title": "a\r\nb"},
     "NUL": {"title": "a\0b"},

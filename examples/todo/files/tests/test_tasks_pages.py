@@ -43,6 +43,7 @@ async def test_a_task_is_created(client: AsyncClient) -> None:
     [
         ("title", " ", "Enter a title."),
         ("title", "x" * 31, "The title can have 30 characters at most."),
+        ("title", "\u200b", "Enter a title."),
         ("title", "a\nb", "The title must be one line without control characters."),
         ("title", "a\x00b", "The title must be one line without control characters."),
         ("description", "x" * 1001, "The description can have 1000 characters at most."),

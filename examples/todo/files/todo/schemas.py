@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     StringConstraints,
 )
+from pydantic_core import PydanticCustomError
 
 
 def _one_kind_of_line_end(value: object) -> object:
@@ -30,6 +31,13 @@ def _no_control_characters(value: str) -> str:
 def _one_line(value: str) -> str:
     if len(value.splitlines()) > 1:
         raise ValueError("must be one line")
+    return value
+
+
+def _visible(value: str) -> str:
+    """Refuse spaces and marks without a width, such as U+200B: a page could not show the title."""
+    if all(character.isspace() or category(character) == "Cf" for character in value):
+        raise PydanticCustomError("invisible", "must have a visible character")
     return value
 
 
@@ -52,7 +60,12 @@ Text = Annotated[
     BeforeValidator(_one_kind_of_line_end),
     AfterValidator(_no_control_characters),
 ]
-Title = Annotated[Text, StringConstraints(min_length=1, max_length=30), AfterValidator(_one_line)]
+Title = Annotated[
+    Text,
+    StringConstraints(min_length=1, max_length=30),
+    AfterValidator(_one_line),
+    AfterValidator(_visible),
+]
 # What every database can store as the number of a row.
 Id = Annotated[int, Field(ge=1, lt=2**31), BeforeValidator(_no_boolean)]
 DueDate = Annotated[date, Field(ge=date(2000, 1, 1)), BeforeValidator(_iso_date)]
