@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, make_url, text
 
 from todo import config, resources
@@ -65,7 +66,7 @@ async def test_down_and_up_again(empty: Database) -> None:
 async def test_old_tables_stop_the_start(revision: str, empty: Database) -> None:
     """The error names what is there, what the code needs, and what to do."""
     await change(empty, revision)
-    with pytest.raises(OutdatedSchema, match="the code needs 0002: run `make migrate`"):
+    with pytest.raises(OutdatedSchema, match=r"the code needs \w+: run `make migrate`"):
         await resources.startup()
 
 
@@ -84,7 +85,8 @@ async def test_newer_tables_are_no_error(empty: Database, log: Log) -> None:
 def test_the_command_makes_the_tables(url: str, log: Log) -> None:
     """Each migration is a line, and a second run changes nothing."""
     assert main() == 0
-    assert len([line for line in log() if "Running upgrade" in line["message"]]) == 2
+    steps = list(ScriptDirectory.from_config(alembic_config()).walk_revisions())
+    assert len([line for line in log() if "Running upgrade" in line["message"]]) == len(steps)
     assert main() == 0
     assert not [line for line in log() if "Running upgrade" in line["message"]]
 
