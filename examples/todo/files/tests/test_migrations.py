@@ -1,8 +1,11 @@
 """migrations/"""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from subprocess import PIPE, run
 
 import pytest
 from alembic import command
@@ -15,7 +18,7 @@ from todo.database import Database
 from todo.migrations import OutdatedSchema, alembic_config, check_schema
 from todo.migrations.__main__ import main
 
-from .conftest import Log, migrate
+from .conftest import PROJECT, Log, migrate
 
 
 @pytest.fixture
@@ -98,3 +101,14 @@ def test_a_failure_is_one_line(monkeypatch: pytest.MonkeyPatch, log: Log) -> Non
     lines = log()
     assert [line["message"] for line in lines if line["level"] == "ERROR"] == ["migrations failed"]
     assert "canary" not in str(lines)
+
+
+async def test_the_tests_leave_tables_alone(empty: Database, url: str) -> None:
+    """They stop at a TEST_DATABASE_URL that has tables: at their end they would remove them."""
+    await change(empty, "head")
+    words = [sys.executable, "-m", "pytest", "tests/test_tasks_api.py"]
+    env = os.environ | {"TEST_DATABASE_URL": url}
+    done = await asyncio.to_thread(run, words, cwd=PROJECT, env=env, stdout=PIPE)
+    assert done.returncode == 1
+    assert b"TEST_DATABASE_URL has tables" in done.stdout
+    await check_schema(empty)
