@@ -136,6 +136,7 @@ def todo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Todo]:
         send_alerts(stack.project / "monitoring", host, slack.port, mail.port)
         (stack.project / ".env").write_text(
             f"SENTRY_DSN={server.dsn}\nDATABASE_SLOW=0\nOVERDUE_INTERVAL=0.5\n"
+            "DATABASE_URL=mysql+aiomysql://me@localhost/mine\nDATABASE_PASSWORD=of-make-dev\n"
         )
         stack.up()
         scale(stack)
