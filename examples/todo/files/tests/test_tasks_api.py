@@ -93,3 +93,24 @@ async def test_an_unknown_task_is_a_problem(client: AsyncClient) -> None:
     """The response names the task."""
     problem = (await client.get(f"{TASKS}/999999")).json()
     assert (problem["title"], problem["detail"]) == ("Not Found", "There is no task 999999.")
+
+
+async def test_the_description_of_errors(client: AsyncClient) -> None:
+    """/openapi.json has the members of an error, and no error that the service does not send."""
+    description = (await client.get("/openapi.json")).json()
+    problem = (await client.post(TASKS, content="{}", headers=JSON)).json()
+    operations = [
+        operation
+        for path, methods in description["paths"].items()
+        if path.startswith("/api/")
+        for operation in methods.values()
+    ]
+    assert len(operations) == 7
+    for operation in operations:
+        error = operation["responses"]["default"]["content"]["application/problem+json"]["schema"]
+        assert error["properties"].keys() == problem.keys()
+        assert (
+            error["properties"]["errors"]["items"]["properties"].keys()
+            == problem["errors"][0].keys()
+        )
+    assert "HTTPValidationError" not in str(description)

@@ -8,6 +8,32 @@ from fastapi import Response
 
 from .logging import request_id
 
+MEDIA_TYPE = "application/problem+json"
+TEXT = {"type": "string"}
+# For `responses` of a router: FastAPI describes its own errors, which the service does not send.
+DESCRIPTION: dict[str, object] = {
+    "description": "An error, as problem details (RFC 9457)",
+    "content": {
+        MEDIA_TYPE: {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail", "request_id"],
+                "properties": {
+                    **dict.fromkeys(("type", "title", "detail", "request_id"), TEXT),
+                    "status": {"type": "integer"},
+                    "errors": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": dict.fromkeys(("in", "pointer", "detail"), TEXT),
+                        },
+                    },
+                },
+            }
+        }
+    },
+}
+
 
 class Problem(Exception):
     """Base class: a subclass is one kind of problem.
@@ -40,4 +66,4 @@ def problem_response(
         "request_id": request_id(),
     }
     # In ASCII: names of members come from the client, and not every text can be UTF-8.
-    return Response(json.dumps(content), status, headers, media_type="application/problem+json")
+    return Response(json.dumps(content), status, headers, media_type=MEDIA_TYPE)

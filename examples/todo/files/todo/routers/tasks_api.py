@@ -6,10 +6,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from .. import tasks
 from ..dependencies import Session
+from ..problems import DESCRIPTION
 from ..schemas import Id, PriorityOut, TaskIn, TaskOut, TaskPage
 from ..tasks import Status
 
-router = APIRouter(prefix="/api/v1", tags=["tasks"])
+router = APIRouter(prefix="/api/v1", tags=["tasks"], responses={"default": DESCRIPTION})
 
 
 @router.get("/tasks")
