@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from todo import tasks
+from todo.database import Database
 from todo.models import Task
 from todo.schemas import TaskIn
 
@@ -46,6 +47,22 @@ async def test_lists_by_status(session: AsyncSession) -> None:
         found, _ = await tasks.list_tasks(session, status, limit=9, offset=0)
         assert [task.title for task in found] == [title]
         assert [task.title async for task in tasks.stream_tasks(session, status)] == [title]
+
+
+async def test_a_stream_keeps_no_connection(
+    database: Database, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads in parts, and while the client takes one, the connection is free for others."""
+    monkeypatch.setattr(tasks, "PART", 2)
+    titles = ["a", "b", "c", "d", "e"]
+    for title in titles:
+        await add(session, title)
+    async with database.sessions() as streaming:
+        found = []
+        async for task in tasks.stream_tasks(streaming, "todo"):
+            assert not streaming.in_transaction()
+            found.append(task.title)
+    assert found == titles
 
 
 async def test_a_task_is_completed_once(session: AsyncSession, log: Log) -> None:

@@ -18,6 +18,8 @@ from .problems import Problem
 from .schemas import TaskIn
 
 Status = Literal["todo", "completed"]
+# Tasks that a stream reads at once.
+PART = 200
 
 
 class TaskNotFound(Problem):
@@ -68,10 +70,18 @@ async def list_tasks(
 
 
 async def stream_tasks(session: AsyncSession, status: Status) -> AsyncIterator[Task]:
-    """Yield the tasks without keeping all of them in memory."""
-    in_parts = _wanted(status).execution_options(yield_per=200)
-    async for task in await session.stream_scalars(in_parts):
-        yield task
+    """Yield the tasks by their ids, without keeping all of them in memory.
+
+    The session has a connection only while it reads a part: clients can be slow to take what was read,
+    and there are few connections.
+    """
+    tasks = _wanted(status).order_by(None).order_by(Task.id).limit(PART)
+    last = 0
+    while part := (await session.scalars(tasks.where(Task.id > last))).all():
+        last = part[-1].id
+        await session.commit()
+        for task in part:
+            yield task
 
 
 async def get_task(session: AsyncSession, task_id: int) -> Task:
