@@ -44,6 +44,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
         "Caddyfile",
         "Dockerfile",
         "compose.yaml",
+        "deploy",
+        "docs/deploy.md",
         "docs/docker.md",
         "smoke.py",
     ),
