@@ -186,6 +186,9 @@ OPTION_PATHS: dict[str, set[str]] = {
         "Caddyfile",
         "Dockerfile",
         "compose.yaml",
+        "deploy/kubernetes.yaml",
+        "deploy/swarm.yaml",
+        "docs/deploy.md",
         "docs/docker.md",
         "smoke.py",
     },
@@ -218,6 +221,8 @@ TRACES: dict[str, str] = {
     "use_prometheus": "prometheus|metric|monitoring|grafana|alert|promtool|amtool|scrape|9464",
     "use_docker": r"docker|caddy|compose\b",
 }
+
+NAMES = "before_send_metric|^  metrics:$|metrics server"
 
 RENDERS: dict[str, dict[str, str | bool]] = {
     **{f"options-{name}": {**options} for name, options in COMBINATIONS.items()},
@@ -277,8 +282,8 @@ def test_no_trace_of_an_unused_option(project: Path, answers: dict[str, str | bo
             if not answers.get(option):
                 # The stamp contains every question.
                 text = text.replace(f"{option} = ", "")  # noqa: PLW2901
-                # A name of the Sentry SDK.
-                text = text.replace("before_send_metric", "")  # noqa: PLW2901
+                # Names of the Sentry SDK and of Kubernetes.
+                text = re.sub(NAMES, "", text, flags=re.MULTILINE)  # noqa: PLW2901
                 assert not re.search(TRACES[option], text, re.IGNORECASE), path
     if answers.get("server") == "uvicorn":
         for path, text in texts(project):
