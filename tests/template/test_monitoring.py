@@ -38,6 +38,7 @@ def test_make_monitoring_test(bake: Bake) -> None:
         ("monitoring/alerts.yml", "expr: up == 0", "expr: up == 2"),
         ("monitoring/rules.yml", 'status=~"5.."', 'status=~"4.."'),
         ("monitoring/alerts.yml", "for: 2m", "for: 3h"),
+        ("monitoring/rules.yml", "expr: vector(1)", "expr: vector(2)"),
         ("monitoring/alertmanager.yml", "receiver: email", "receiver: missing"),
         ("monitoring/prometheus.yml", "rule_files:", "rules_files:"),
     ],
