@@ -167,8 +167,8 @@ export PYTHONUTF8 = 1
 
 dev: migrate
 
-.PHONY: migrate
 # Change the database
+.PHONY: migrate
 migrate:
 	@false
 """
