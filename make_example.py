@@ -62,7 +62,7 @@ def make(output: Path) -> Path:
     try:
         output.mkdir(parents=True, exist_ok=True)
         # Beside the project, so that it appears at once and complete.
-        with TemporaryDirectory(prefix=f".{NAME}-", dir=output) as folder:
+        with TemporaryDirectory(prefix=f".{NAME}-", dir=output.absolute()) as folder:
             identity = author(Path(folder))
             made = render(Path(folder), identity)
             lay_over(made)

@@ -88,6 +88,12 @@ def test_commits(example: Path, home: Path, tmp_path: Path) -> None:
     assert [path.name for path in example.parent.iterdir()] == ["todo"]
 
 
+def test_relative_folder(clone: Path, home: Path, tmp_path: Path) -> None:
+    """The folder can be named from the current one, as `make example OUT=../new` does."""
+    make(clone, home, Path("../new"))
+    assert (tmp_path / "new/todo/own.mk").exists()
+
+
 def make_example_title() -> str:
     """Return the message of the render's commit."""
     version = tomllib.loads((TEMPLATE / "pyproject.toml").read_text("utf-8"))["project"]["version"]
