@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any, Literal, cast
 
+from anyio import fail_after
 from loguru import logger
 from sqlalchemy import ColumnElement, CursorResult, Select, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -18,8 +19,8 @@ from .problems import Problem
 from .schemas import TaskIn
 
 Status = Literal["todo", "completed"]
-# Tasks that a stream reads at once.
-PART = 200
+# Tasks that a stream reads at once, and the seconds that it may take.
+PART, PART_TIMEOUT = 200, 30
 
 
 class TaskNotFound(Problem):
@@ -77,9 +78,14 @@ async def stream_tasks(session: AsyncSession, status: Status) -> AsyncIterator[T
     """
     tasks = _wanted(status).order_by(None).order_by(Task.id).limit(PART)
     last = 0
-    while part := (await session.scalars(tasks.where(Task.id > last))).all():
+    while True:
+        # A client that goes must not end a statement half-way: that would cost the connection.
+        with fail_after(PART_TIMEOUT, shield=True):
+            part = (await session.scalars(tasks.where(Task.id > last))).all()
+            await session.commit()
+        if not part:
+            return
         last = part[-1].id
-        await session.commit()
         for task in part:
             yield task
 
