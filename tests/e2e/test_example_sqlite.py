@@ -12,7 +12,7 @@ from tests.renders import command, run, settings
 
 
 def test_example(clone: Path, home: Path, tmp_path: Path) -> None:
-    """On a fresh clone, `make example`, and in the service `make install lint test dev`; a new migration."""
+    """On a fresh clone: `make example`, then `make install lint test dev` and a new migration."""
     (tmp_path / "uv").symlink_to(command("uv"))
     path = f"{tmp_path}:{os.environ['PATH']}"
     variables = os.environ | {"COOKIECUTTER_CONFIG": str(settings(home)), "PATH": path}
@@ -38,8 +38,8 @@ def test_example(clone: Path, home: Path, tmp_path: Path) -> None:
         assert "GET /tasks/ 200 " in COLOR.sub("", terminal.read_until("GET /tasks/ 200 "))
     assert (project / "todo.db").exists()
 
-    words = ("revision", "--autogenerate", "--message", "The next one")
-    done = run(str(project / ".venv" / "bin" / "alembic"), *words, cwd=project, env=variables)
+    revision = ("revision", "--autogenerate", "--message", "The next one")
+    done = run(str(project / ".venv" / "bin" / "alembic"), *revision, cwd=project, env=variables)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(list((project / "todo/migrations/versions").glob("*_the_next_one.py"))) == 1
     done = run("make", "lint", cwd=project, env=variables)
