@@ -1,7 +1,7 @@
 """HTML: templates, and the headers of every page."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
+from http.client import responses
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def error_page(
 ) -> HTMLResponse:
     """Return a page that says what went wrong; it needs no database."""
     context = {
-        "title": HTTPStatus(status).phrase,
+        "title": responses.get(status, "Error"),
         "status": status,
         "detail": detail,
         "request_id": request_id(),

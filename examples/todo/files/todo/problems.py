@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from http import HTTPStatus
+from http.client import responses
 
 from fastapi import Response
 
@@ -60,7 +60,7 @@ def problem_response(
     content = {
         **members,
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": responses.get(status, "Error"),
         "status": status,
         "detail": detail,
         "request_id": request_id(),
