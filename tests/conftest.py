@@ -27,7 +27,8 @@ from tests.renders import (
 # `test_rendered.py` runs these inside a render.
 collect_ignore = ["rendered"]
 
-# `nohup` makes children ignore this signal, and some tests end processes with it.
+# `nohup`, and `&` in a script, make children ignore these signals, which some tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
