@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.rendered_tests import folders_of_tests, in_project
 from tests.renders import (
@@ -16,8 +15,6 @@ from tests.renders import (
     EXTRA,
     SERVERS,
     command,
-    commit,
-    git,
     render,
     run,
     settings,
@@ -159,41 +156,6 @@ def test_poetry(tmp_path: Path, home: Path) -> None:
     ):
         done = run(*poetry, *words, cwd=project, env=env)
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-
-
-def run_workflow(repository: Path, clone: Path, env: dict[str, str], steps: int) -> bool:
-    """Run the first `steps` commands of the workflow on a fresh clone; return whether all pass."""
-    git(clone.parent, "clone", "--quiet", str(repository), str(clone))
-    workflow = yaml.safe_load((clone / ".github/workflows/ci.yml").read_text("utf-8"))
-    [job] = workflow["jobs"].values()
-    variables = clone.parent / f"{clone.name}.env"
-    variables.touch()
-    for step in [step["run"] for step in job["steps"] if "run" in step][:steps]:
-        written = dict(line.split("=", 1) for line in variables.read_text().splitlines())
-        done = run("bash", "-e", "-c", step, cwd=clone,
-                   env=env | written | {"CI": "true", "GITHUB_ENV": str(variables)})  # fmt: skip
-        if done.returncode != 0:
-            print(step, done.stdout, done.stderr)
-            return False
-    return True
-
-
-def test_workflow(tmp_path: Path, home: Path) -> None:
-    """The workflow passes on the first commit; later it fails if the committed lock is stale."""
-    project = render(tmp_path, home)
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "uv").symlink_to(command("uv"))
-    env = isolated(home, UV_PYTHON=sys.executable, PATH=f"{tools}:{os.environ['PATH']}")
-    assert run_workflow(project, tmp_path / "first", env, steps=99)
-    shutil.copy(tmp_path / "first/uv.lock", project)
-    commit(project, "Lock")
-    assert run_workflow(project, tmp_path / "locked", env, steps=2)
-    assert git(tmp_path / "locked", "status", "--porcelain") == ""
-    pyproject = (project / "pyproject.toml").read_text("utf-8")
-    (project / "pyproject.toml").write_text(pyproject.replace('"orjson>=', '"h2", "orjson>='))
-    commit(project, "Add h2")
-    assert not run_workflow(project, tmp_path / "stale", env, steps=2)
 
 
 @pytest.mark.parametrize("server", os.environ.get("SERVERS", SERVERS[0]).split())

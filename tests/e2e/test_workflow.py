@@ -112,6 +112,13 @@ def test_test_job(project: Path, tools: Path) -> None:
     assert git(project, "status", "--porcelain") == ""
 
 
+def test_first_commit(tmp_path: Path, home: Path, tools: Path) -> None:
+    """The job of the tests passes without a lock too."""
+    project = render(tmp_path, home)
+    run_job(project, jobs(project)["test"], variables(tools))
+    assert git(project, "status", "--porcelain") == "?? uv.lock"
+
+
 def test_stale_lock_stops_the_job(project: Path, tools: Path, tmp_path: Path) -> None:
     """In CI a lock that does not fit pyproject.toml is an error."""
     copy = tmp_path / "copy"
