@@ -165,21 +165,11 @@ def deploy_job(project: Path) -> None:
 
 
 def matrix_of_pythons(project: Path) -> None:
-    """Another runner, several versions of Python and a cache."""
+    """Another runner, and more versions of Python."""
     workflow = ".github/workflows/ci.yml"
-    change(
-        project,
-        workflow,
-        "    runs-on: ubuntu-latest\n    steps:\n",
-        "    runs-on: ubuntu-24.04\n    strategy:\n      matrix:\n"
-        '        python: ["3.11", "3.13"]\n    steps:\n',
-    )
-    change(
-        project,
-        workflow,
-        '          python-version: "3.11"\n',
-        "          python-version: ${{ matrix.python }}\n          cache: pip\n",
-    )
+    first = "    runs-on: ubuntu-latest\n    timeout-minutes: 15\n    strategy:\n"
+    change(project, workflow, first, first.replace("latest", "24.04"))
+    change(project, workflow, '["3.11", "3.14"]', '["3.11", "3.12", "3.13", "3.14"]')
 
 
 def own_workflow(project: Path) -> None:

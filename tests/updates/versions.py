@@ -267,8 +267,8 @@ def _second_surroundings(project: Path) -> None:
         "A check that takes more than 2 seconds fails with `no answer`. The line of a failed\n"
         "probe has the reasons under `unavailable`, and caches do not keep its response.",
     )
-    change(project, ".github/workflows/ci.yml", "actions/checkout@v4", "actions/checkout@v5")
-    change(project, ".github/workflows/ci.yml", "setup-python@v5", "setup-python@v6")
+    uv = "setup-uv@v7\n        with:"
+    change(project, ".github/workflows/ci.yml", uv, uv.replace("v7", "v8"))
 
 
 def _second_operation(project: Path) -> None:
@@ -416,10 +416,10 @@ def _third_surroundings(project: Path) -> None:
         "A broken edit waits for the next one.\n",
         "A broken edit waits for the next one,\nand WebSockets are closed after half a second.\n",
     )
-    before(
+    after(
         project,
         ".github/workflows/ci.yml",
-        "\n  # The service's own jobs.\n",
+        "      - run: make test\n",
         "      - run: make outdated\n        continue-on-error: true\n",
     )
     after(project, ".gitignore", ".pytest_cache/\n", ".ropeproject/\n")
