@@ -197,8 +197,7 @@ def packages_in_the_image(project: Path) -> None:
 
 def other_base_image(project: Path) -> None:
     """Another tag of the base image, and a build argument."""
-    change(project, "Dockerfile", "-slim AS build\n", "-slim-bookworm AS build\n")
-    change(project, "Dockerfile", "-slim\nWORKDIR", "-slim-bookworm\nWORKDIR")
+    change(project, "Dockerfile", "-slim AS base\n", "-slim-bookworm AS base\n")
     change(
         project,
         "Dockerfile",

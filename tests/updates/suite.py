@@ -313,7 +313,7 @@ def invalid(folder: Path, paths: set[str]) -> Iterator[str]:
                 case ".toml":
                     tomllib.loads(text)
                 case ".yml" | ".yaml":
-                    yaml.safe_load(text)
+                    [*yaml.safe_load_all(text)]  # Kubernetes has several documents in a file
                 case ".json":
                     json.loads(text)
         except (SyntaxError, ValueError, yaml.YAMLError) as error:
