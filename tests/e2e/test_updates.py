@@ -22,7 +22,7 @@ LATER = LATER if FULL else LATER[:1]
 INSTALLED = ["shop", "dependencies", "renamed package"] if FULL else ["shop"]
 
 # What the layout of the template's files reaches now.
-CLEAN, HUNKS = 19, 13
+CLEAN, HUNKS = 19, 14
 CLEAN_LATER = 29
 
 Updated = Callable[[str], tuple[Project, list[Outcome]]]
